@@ -308,10 +308,11 @@ impl DeadLetters {
         }
     }
 
-    /// Removes letters, as far as they are still kept. Returns their number when their removal is durable.
+    /// Removes the letters that are still kept. Returns the number of removed letters when the removal is durable.
     ///
     /// # Errors
-    /// [`ReplayError::NotKept`] with the last letter after ten seconds: the letters may return with the next start.
+    /// [`ReplayError::NotKept`] with the last letter, if the removal is not durable after ten seconds. The letters may
+    /// then be there again after a restart.
     pub async fn remove_all(&self, ids: &[DeadLetterId]) -> Result<usize, ReplayError> {
         let removed = ids.iter().filter(|id| self.take(id).is_some()).count();
         match (timeout(KEPT_WITHIN, self.journal.settled()).await, ids.last()) {

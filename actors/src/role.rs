@@ -36,7 +36,7 @@ impl Role {
 }
 
 impl Serialize for Role {
-    /// Serializes the role as the service's configuration spells it.
+    /// Serializes the role as it is spelled in the service's configuration.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(match self {
             Self::Agent => "brand",
@@ -53,7 +53,7 @@ impl utoipa::PartialSchema for Role {
         utoipa::openapi::ObjectBuilder::new()
             .schema_type(utoipa::openapi::schema::Type::String)
             .enum_values(Some(["brand", "consumer", "connector", "intake"]))
-            .description(Some("What a connection is on the platform, as the configuration spells it."))
+            .description(Some("The role of a connection on the platform, spelled as in the configuration."))
             .into()
     }
 }

@@ -54,18 +54,18 @@ pub(super) enum Login {
         /// The token's user.
         user_id: String,
     },
-    /// A session of an agent that was begun elsewhere; the service renews it.
+    /// A session of an agent that another program has begun. The service renews the session.
     Session {
         /// The session's token.
         bearer: SecretString,
-        /// The session's user.
+        /// The user id of the session.
         user_id: String,
         /// The secret that renews the session.
         csrf: SecretString,
         /// The session's id.
         session_id: SecretString,
     },
-    /// The platform's own token of a consumer, from an earlier login.
+    /// A token that the platform issued to the consumer at an earlier login.
     Jwt(SecretString),
     /// A SAML assertion of an agent, or the signed identity of a consumer.
     Assertion(SecretString),
@@ -73,7 +73,7 @@ pub(super) enum Login {
     AssertionFor {
         /// The connector's id.
         connector: String,
-        /// The brand's proof.
+        /// The signed identity or the authorization code from the brand.
         assertion: SecretString,
     },
     /// A connector of anonymous consumers.

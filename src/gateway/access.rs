@@ -151,7 +151,7 @@ impl Access {
         ))
     }
 
-    /// The reach of each token, each once.
+    /// The reaches of all tokens, without repetitions.
     pub(super) fn reaches(&self) -> Vec<Reach> {
         let mut reaches: Vec<Reach> = Vec::new();
         for holder in &self.holders {

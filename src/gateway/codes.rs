@@ -1,4 +1,4 @@
-//! The codes of all errors that callers get, in one list.
+//! The list of all error codes that callers get.
 
 use utoipa::{
     PartialSchema, ToSchema,
@@ -122,7 +122,10 @@ pub(super) struct ProblemCode;
 impl PartialSchema for ProblemCode {
     fn schema() -> RefOr<Schema> {
         let schema = ObjectBuilder::new().schema_type(Type::String).enum_values(Some(CODES.iter().copied()));
-        schema.description(Some("A stable word for the kind of error. Later versions may have more.")).build().into()
+        schema
+            .description(Some("A stable code for the kind of error. Later versions may have more codes."))
+            .build()
+            .into()
     }
 }
 
@@ -169,7 +172,8 @@ mod tests {
         entries.flat_map(of).filter(|path| path.extension().is_some_and(|extension| extension == "rs")).collect()
     }
 
-    /// The words that follow a status, as in `Problem::new(StatusCode::CONFLICT, "in-use", …)`, or begin a refusal.
+    /// The codes that follow a status, as in `Problem::new(StatusCode::CONFLICT, "in-use", …)`, or that begin a
+    /// refusal.
     fn after_statuses(code: &str) -> Vec<&str> {
         let follows_status = |before: &str| {
             let before = before.trim_end();

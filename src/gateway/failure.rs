@@ -54,7 +54,7 @@ impl From<ConnectionError> for Problem {
             ConnectionError::Http(_) => (StatusCode::BAD_GATEWAY, "platform-rejected"),
             ConnectionError::UnknownService(_) => (StatusCode::NOT_FOUND, "unknown-service"),
             ConnectionError::NotForwarded(_) => (StatusCode::UNPROCESSABLE_ENTITY, "not-forwarded"),
-            // A 401 would say that the caller's own token is refused.
+            // Not 401, because a 401 would mean that the gateway refuses the caller's own token.
             ConnectionError::TokenRefused(_) | ConnectionError::ServiceFailed { .. } => {
                 (StatusCode::BAD_GATEWAY, "platform-rejected")
             }

@@ -122,7 +122,7 @@ fn number<S: Serializer>(status: &StatusCode, serializer: S) -> Result<S::Ok, S:
     serializer.serialize_u16(status.as_u16())
 }
 
-/// Marks the response of a service of the platform, which keeps its own body.
+/// Marks a response that comes from a service of the platform. Its body is not changed.
 pub(super) struct Forwarded;
 
 /// Turns every other error response into a problem, for example for an unknown path.

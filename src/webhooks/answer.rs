@@ -1,5 +1,5 @@
-//! What the receiver of a webhook with `"replies": true` may answer: the reply to the event, as commands for its
-//! conversation.
+//! The answer of a receiver of a webhook with `"replies": true`: the reply to the event, as commands for the
+//! conversation of the event.
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -14,9 +14,9 @@ pub(super) const MOST_BYTES: usize = 64 * 1024;
 /// The most messages in an answer.
 const MOST_MESSAGES: usize = 20;
 
-/// The answer of a receiver whose webhook has `"replies": true`, with a status from 200 to 299. The answer is carried
-/// out in the event's conversation, on the connection of the event: the messages in order, then the transfer, then the
-/// close. All members are optional; an empty body means nothing to say.
+/// The answer of a receiver whose webhook has `"replies": true`, with a status from 200 to 299. Its commands run in the
+/// event's conversation, on the connection of the event: the messages in order, then the transfer, then the close. All
+/// members are optional. An empty body means that the receiver has no reply.
 #[derive(Clone, Debug, Default, Deserialize, ToSchema)]
 #[schema(as = WebhookAnswer)]
 #[serde(deny_unknown_fields)]
@@ -24,7 +24,7 @@ pub struct Answer {
     /// The messages, at most 20.
     #[schema(max_items = 20)]
     messages: Option<Vec<Message>>,
-    /// Whether the other side sees that this side is typing, until a message comes.
+    /// Whether the other participants see this side as typing until a message arrives.
     typing: Option<bool>,
     transfer: Option<Transfer>,
     close: Option<Close>,
@@ -63,7 +63,7 @@ struct Close {
     survey: Option<bool>,
 }
 
-/// Why a body is no answer.
+/// The reason why a body is not a valid answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum AnswerError {
     #[error("the receiver's answer is not a reply: it is not a JSON object")]
@@ -91,7 +91,7 @@ impl Reply {
     /// Reads the body of an answer.
     ///
     /// # Errors
-    /// [`AnswerError`]: the body is not empty, and not an [`Answer`] either.
+    /// [`AnswerError`]: the body is neither empty nor a valid [`Answer`].
     pub(super) fn read(body: &[u8]) -> Result<Self, AnswerError> {
         match body.trim_ascii_start().first() {
             None => return Ok(Self::default()),
@@ -130,7 +130,7 @@ impl TryFrom<Answer> for Reply {
 }
 
 impl Message {
-    /// The command that publishes the message, which is the `number`th of its answer.
+    /// Returns the command that publishes the message. `number` is the position of the message in its answer.
     fn into_command(self, number: usize) -> Result<Command, AnswerError> {
         let Self { text, rich_text, quick_replies, metadata, private } = self;
         let (metadata, private) = (metadata.unwrap_or_default(), private.unwrap_or_default());
@@ -189,14 +189,14 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_body_or_an_object_without_members_says_nothing() {
+    fn an_empty_body_or_an_object_without_members_has_no_commands() {
         for body in ["", " \r\n", "{}", r#"{"messages":[],"typing":false,"transfer":null,"close":null}"#] {
             assert!(Reply::read(body.as_bytes()).unwrap().is_empty(), "{body}");
         }
     }
 
     #[test]
-    fn what_is_no_such_object_is_refused_with_the_reason() {
+    fn an_invalid_answer_is_refused_with_the_reason() {
         for body in ["ok", "[]", "null", "\"text\"", "7"] {
             assert_eq!(Reply::read(body.as_bytes()), Err(AnswerError::NotAnObject), "{body}");
         }

@@ -38,7 +38,7 @@ pub(super) struct Attempted {
     pub(super) outcome: AttemptOutcome,
     /// The beginning of the answer.
     pub(super) answer: Bytes,
-    /// The reply in the answer; empty if the webhook takes no replies.
+    /// The reply in the answer; empty if the webhook has no `replies`.
     pub(super) reply: Reply,
 }
 
@@ -54,8 +54,8 @@ pub(super) fn client(tls: Arc<rustls::ClientConfig>, allow_internal: bool, withi
     Platform::http_client(Dial::new(allow_internal), Some(tls), within, IDLE)
 }
 
-/// Sends `cargo` to the receiver of `definition` and waits `within` for the answer's head, connecting included. If the
-/// webhook takes replies, the whole answer must arrive `within`.
+/// Sends `cargo` to the receiver of `definition` and waits at most `within` for the head of the answer, including the
+/// time to connect. If the webhook has `replies`, the whole answer must arrive within this time.
 pub(super) async fn attempt(client: Client, definition: Definition, cargo: Cargo, within: Duration) -> Attempted {
     let time = jiff::Timestamp::now();
     let request = client

@@ -138,7 +138,7 @@ pub struct Definition {
     pub filter: Wanted,
     /// Whether the events of one conversation are delivered in order, one at a time.
     pub ordered: bool,
-    /// Whether the receiver's answers are carried out as replies.
+    /// Whether the service runs the receiver's answers as replies.
     #[serde(default)]
     pub replies: bool,
     /// The pauses between attempts.

@@ -27,8 +27,8 @@ pub struct Delivery {
     /// The duration in milliseconds.
     pub duration_ms: u64,
     /// The outcome: `delivered`, `redirected`, `client-error`, `server-error`, `timed-out`, `name-not-found`,
-    /// `internal-address`, `unreachable`, `connection-lost` or `unreadable`; `unusable-reply` if the webhook takes
-    /// replies and the answer is not a reply.
+    /// `internal-address`, `unreachable`, `connection-lost` or `unreadable`; `unusable-reply` if the webhook has
+    /// `replies` and the answer is not a valid reply.
     pub outcome: String,
     /// The status of the receiver's answer, if there was an answer.
     pub status: Option<u16>,

@@ -110,7 +110,7 @@ impl WebhookMetrics {
         }
     }
 
-    /// A reply ended: all its commands were carried out, or not.
+    /// Counts a reply that has ended: either all its commands succeeded, or at least one failed.
     pub(super) fn replied(&self, is_carried_out: bool) {
         let outcome = if is_carried_out { CARRIED_OUT } else { REFUSED };
         self.replies.get_or_create(&[("outcome", outcome)]).inc();

@@ -19,8 +19,8 @@
 //!   not be the right to reach the network behind the gateway.
 //!
 //! - *An answer that is a reply is durable in the commit that ends its delivery*, as a record with the commands in it
-//!   (`record`). From there the commands are submitted under keys that name the event, so that they act once, whenever
-//!   the process ends (`worker::replies`). The lane continues when the conversation has accepted them.
+//!   (`record`). After that, the commands are submitted under keys that contain the id of the event, so that each acts
+//!   once even if the process ends (`worker::replies`). The lane continues when the conversation has accepted them.
 //!
 //! All webhooks run on one thread of their own, each with one task (`worker`). One task (`supervisor`) owns the
 //! workers.
@@ -109,7 +109,7 @@ pub struct NewWebhook {
     pub filter: Wanted,
     /// Whether the events of one conversation are delivered in order, one at a time.
     pub ordered: bool,
-    /// Whether the receiver's answers are carried out as replies.
+    /// Whether the service runs the receiver's answers as replies.
     pub replies: bool,
     /// The pauses between attempts; `None` means the default.
     pub retries: Option<Retries>,
@@ -130,7 +130,7 @@ pub struct Changes {
     pub url: Option<String>,
     /// Which events the webhook gets, from those that were not read yet.
     pub filter: Option<Wanted>,
-    /// Whether the receiver's answers are carried out as replies.
+    /// Whether the service runs the receiver's answers as replies.
     pub replies: Option<bool>,
     /// The pauses between attempts.
     pub retries: Option<Retries>,
@@ -193,7 +193,7 @@ pub enum WebhookError {
     #[error("each list of the filter must have at most {} names of at most 256 bytes", definition::MOST_NAMES)]
     FilterTooLong,
     /// Replies need an ordered webhook.
-    #[error("a webhook with replies must be ordered: an answer to a later event must not overtake an earlier one")]
+    #[error("a webhook with replies must be ordered, because answers must run in the order of the events")]
     UnorderedReplies,
     /// The idempotency key was used with another body.
     #[error("the Idempotency-Key was already used with another body")]

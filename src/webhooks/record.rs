@@ -169,12 +169,12 @@ pub(super) struct ReplyRecord {
 /// A reply whose commands have no outcome yet.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct PendingReply {
-    /// The name of the event in the keys of the commands.
+    /// The part of the keys of the commands that identifies the event.
     pub(super) event: String,
     pub(super) connection: ConnectionId,
     pub(super) conversation: ConversationId,
     pub(super) commands: Vec<Command>,
-    /// When the commands that were not sent are given up, in milliseconds since 1970.
+    /// When commands that were not sent yet fail, in milliseconds since 1970.
     pub(super) until: i64,
 }
 

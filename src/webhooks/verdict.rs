@@ -16,11 +16,11 @@ pub(super) enum AttemptOutcome {
     },
     /// No answer arrived.
     Failed(NoAnswer),
-    /// The receiver answered with 2xx, but its answer is not a reply as the webhook takes them.
+    /// The receiver answered with 2xx, but its answer is not a valid reply.
     Unusable {
         /// The status of the answer.
         status: u16,
-        /// What is wrong with the answer. May quote the answer.
+        /// Why the answer is invalid. The text may quote the answer.
         reason: String,
     },
 }
@@ -77,7 +77,7 @@ pub(super) const KINDS: [&str; 11] = [
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
     Delivered,
-    /// The receiver took the event, but its answer is of no use. Another attempt would not help.
+    /// The receiver accepted the event, but its answer is invalid. Another attempt would not help.
     Unusable,
     /// The receiver says that it no longer exists (410).
     Gone,

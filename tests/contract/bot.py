@@ -1,4 +1,4 @@
-"""A bot as the generated client sees it. It is only type-checked."""
+"""A bot that uses the generated client. It is only type-checked."""
 
 from tertulia_client import AuthenticatedClient
 from tertulia_client.api.conversations import get_conversation, list_conversations, send_message

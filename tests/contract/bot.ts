@@ -1,4 +1,4 @@
-// A bot as the generated types see it. It is only compiled.
+// A bot that uses the generated types. It is only compiled.
 import type { components, operations } from "./openapi.js";
 
 type Schemas = components["schemas"];

@@ -1,5 +1,6 @@
-"""Walks the service's own description with generated requests: no answer is a failure of the service, and none is other
-than described. The description itself is clean, and clients in two languages are made of it.
+"""Sends requests that are generated from the service's OpenAPI document. No answer may be a failure of the service, and
+every answer must match the document. The linters must find nothing in the document, and clients in two languages are
+generated from it.
 
 Starts a platform stand-in and a service of its own, on free ports of loopback, and ends them.
 """
@@ -162,7 +163,7 @@ def examine(gateway, control):
 
 
 def clients(document):
-    """The linters find nothing, and the clients that are generated compile."""
+    """The linters find nothing, and the generated clients compile."""
     with tempfile.TemporaryDirectory() as directory:
         file = pathlib.Path(directory, "openapi.json")
         file.write_text(json.dumps(document, indent=1))
@@ -171,7 +172,7 @@ def clients(document):
 
 
 def events(gateway, document):
-    """Every event of this walk is as the description says."""
+    """Every event that these requests caused matches the document."""
     schema = {"$ref": "#/components/schemas/EventPage", "components": document["components"]}
     page_schema = jsonschema_rs.validator_for(schema)
     cursor, kinds = "earliest", set()
@@ -199,7 +200,7 @@ def walk(gateway, conversations):
     command += ["-H", f"Authorization: Bearer {TOKEN}"]
     # Streams never end; they have tests of their own.
     command += ["--exclude-path", "/v1/events", "--exclude-path", "/v1/events/socket"]
-    # What the platform's other services answer is theirs; the rows above ask one of them.
+    # The document does not describe the answers of the platform's other services. The rows above ask one of them.
     command += ["--exclude-path", "/v1/connections/{connection}/platform/{service}/{path}"]
     # Ids are taken as numbers too, as the platform has them, and not every text is one of something that is there.
     command += ["--exclude-checks", "negative_data_rejection,positive_data_acceptance"]

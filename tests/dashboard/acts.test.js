@@ -1,4 +1,4 @@
-// The dashboard in front of a staged gateway: what happened before it was opened, and what a user can do with it.
+// The dashboard with a staged gateway: the time before the page was opened, and the actions of a user.
 
 import assert from 'node:assert/strict';
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
@@ -7,7 +7,7 @@ import { NOW, event, scene } from './scene.js';
 import { demo } from './service.js';
 import { Stage } from './stage.js';
 
-/** What a browser says by itself of an answer that is a problem. */
+/** The console message of a browser about an error response. */
 const REFUSED = [/Failed to load resource/];
 
 describe('in front of a staged gateway', () => {
@@ -39,7 +39,7 @@ describe('in front of a staged gateway', () => {
     return shown;
   }
 
-  /** Waits until something was asked of the gateway that changes something; what it was. */
+  /** Waits for a request that changes something. Returns the request. */
   async function acted(page, click) {
     const before = stage.acts.length;
     const answered = page.waitForResponse((response) => response.request().method() !== 'GET');
@@ -49,7 +49,7 @@ describe('in front of a staged gateway', () => {
     return stage.acts.at(-1);
   }
 
-  test('what happened before the page was opened is there at once, and nothing twice', async () => {
+  test('events from before the page was opened are there at once, and no event is shown twice', async () => {
     const { page, complaints } = await opened();
     const lately = page.locator('.activity');
     await lately.getByText('Webhook wh-orders began to fail: 503').waitFor();
@@ -61,9 +61,9 @@ describe('in front of a staged gateway', () => {
     // The charts begin an hour ago.
     await page.locator('.chart canvas').first().waitFor();
     const past = stage.addresses.filter((address) => address === '/v1/overview');
-    assert.equal(past.length, 1, 'the past is read once, and then now and then');
+    assert.equal(past.length, 1, 'the past is read once at the beginning, and later only from time to time');
 
-    // An event that the service kept comes by the stream too.
+    // An event that the service recorded also arrives by the stream.
     const known = stage.scene.notable[1];
     const offset = Number(known.id.split('-').at(-1));
     const told = { connection: known.connection, time: Date.parse(known.time), data: known.data };
@@ -77,7 +77,7 @@ describe('in front of a staged gateway', () => {
     assert.deepEqual(complaints, []);
   });
 
-  test('a user who may write speaks, leaves a note, transfers and closes', async () => {
+  test('a user with a token that may write sends a message and a note, transfers and closes', async () => {
     const { conversationId } = stage.scene.opened;
     const { page, complaints } = await opened(`#/conversations/${conversationId}`, { expected: REFUSED });
     const path = `/v1/conversations/${conversationId}`;
@@ -118,18 +118,18 @@ describe('in front of a staged gateway', () => {
     assert.deepEqual(complaints, []);
   });
 
-  test('a user who may only read is told so and has nothing to write into', async () => {
+  test('a user with a token that may only read sees the reason and no text field', async () => {
     stage.tokens = { looker: 'read' };
     const { page } = await opened(`#/conversations/${stage.scene.opened.conversationId}`, { expected: REFUSED });
     await page.getByLabel('A token of this gateway').fill('looker');
     await page.getByRole('button', { name: 'Use the token' }).click();
     await page.getByText('Enter a token that may write to act in this conversation').waitFor();
     assert.equal(await page.getByRole('textbox', { name: 'Message' }).count(), 0);
-    // The platform's services act with the login, so they are not asked either.
+    // The page does not request names from the platform either, because such requests need a token that may write.
     assert.ok(!stage.addresses.some((address) => address.includes('/platform/')));
   });
 
-  test('an offered conversation is accepted, and opens', async () => {
+  test('a user accepts an offered conversation, and it opens', async () => {
     const { page, complaints } = await opened();
     const offer = page.locator('.attention li', { hasText: 'A conversation is offered to bots-1' });
     await offer.waitFor();
@@ -139,7 +139,7 @@ describe('in front of a staged gateway', () => {
     assert.deepEqual(complaints, []);
   });
 
-  test('the newest message of every conversation is in the list, and names stand for ids', async () => {
+  test('the list has the newest message of every conversation, and names in place of ids', async () => {
     const { page, complaints } = await opened('#/conversations');
     const row = page.locator('.list-row.conversation');
     await row.first().waitFor();
@@ -160,7 +160,7 @@ describe('in front of a staged gateway', () => {
     assert.deepEqual(complaints, []);
   });
 
-  test('where the platform tells no names, ids are shown', async () => {
+  test('ids are shown if the platform reports no names', async () => {
     stage.scene.names = null;
     const { page } = await opened('#/conversations', { expected: REFUSED });
     const refused = page.waitForResponse(/platform/);
@@ -170,7 +170,7 @@ describe('in front of a staged gateway', () => {
     await page.locator('.v-skill', { hasText: 'delivery' }).first().waitFor();
   });
 
-  test('a webhook shows its deliveries and how far it is behind, and is disabled and replayed', async () => {
+  test('a webhook shows its deliveries and its lag, and can be disabled and replayed', async () => {
     const { page, complaints } = await opened('#/webhooks');
     const hook = page.locator('.letter', { hasText: 'orders.example' });
     await hook.getByText('Receiver down').waitFor();
@@ -191,7 +191,7 @@ describe('in front of a staged gateway', () => {
     assert.deepEqual(complaints, []);
   });
 
-  test('a bulk job shows its progress, and is paused, resumed and cancelled', async () => {
+  test('a bulk job shows its progress, and can be paused, resumed and cancelled', async () => {
     const { page, complaints } = await opened('#/bulk');
     const job = page.locator('.letter', { hasText: 'job-2' });
     await job.getByText('1,662 of 4,200').waitFor();
@@ -205,7 +205,7 @@ describe('in front of a staged gateway', () => {
     assert.deepEqual(complaints, []);
   });
 
-  test('dead letters of one cause are one card, and are discarded together', async () => {
+  test('dead letters of one cause have one card, and can be discarded together', async () => {
     const { page, complaints } = await opened('#/dead-letters');
     const card = page.locator('.letter', { hasText: 'malformed frame' });
     await card.getByText('12 ×').waitFor();

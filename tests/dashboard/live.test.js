@@ -99,7 +99,7 @@ describe('in front of a real service', () => {
     assert.deepEqual(complaints, []);
   });
 
-  test('a page that is opened after a run with faults shows what happened in it, and speaks', async (t) => {
+  test('a page that is opened after a run with faults shows the events of that run, and sends a message', async (t) => {
     const ends = endings(t);
     const service = await demo('--conversations', '60', '--messages', '4', '--faults', 'hostile');
     ends(service.stop);
@@ -119,7 +119,7 @@ describe('in front of a real service', () => {
     assert.ok((await lately.count()) >= past.notable.length);
     await page.locator('.attention').getByText(/reconnects? .*in the last hour/).waitFor();
 
-    // Where nobody watched, the list has the last message all the same.
+    // The list also has the last messages from before the page was opened.
     await page.getByRole('link', { name: 'Conversations', exact: true }).click();
     await page.locator('.v-last', { hasText: 'message' }).first().waitFor();
     await page.locator('.list-row.conversation').first().click();

@@ -1,13 +1,13 @@
-// The staged moment, and what every part of its scene needs.
+// The time of the staged scene, and helpers for all its parts.
 
-/** The moment, in milliseconds. */
+/** The time of the scene, in milliseconds. */
 export const NOW = Date.UTC(2026, 10, 25, 9, 41, 0);
 export const ACCOUNT = '12345678';
 export const EPOCH = '6611c9b078ad5';
 export const SECOND = 1000;
 export const MINUTE = 60 * SECOND;
 
-/** Numbers that look random and are not (a linear congruential generator). */
+/** Pseudo-random numbers that are the same in every run (a linear congruential generator). */
 export function numbers(seed) {
   let state = seed;
   return (below) => {

@@ -1,8 +1,8 @@
-// What operators see of the staged moment: its past, offers, webhooks, bulk jobs, and the names of skills and agents.
+// The operational data of the staged scene: its past, offers, webhooks, bulk jobs, and the names of skills and agents.
 
 import { EPOCH, MINUTE, NOW, SECOND, SKILLS, at, numbers } from './moment.js';
 
-/** What the service kept of the time before anybody looked, the newest first. */
+/** The notable events from before the page was opened, the newest first. */
 export function notable(rows, text) {
   const happened = (kind, before, connection, data, conversation = null) => ({
     id: `${EPOCH}-${Math.round(900_000 - before / SECOND)}`,
@@ -140,14 +140,14 @@ export function names(text) {
   };
 }
 
-/** The last hour by minute, until so many seconds after the scene's beginning. */
+/** The last hour by minute, up to the time `began`. */
 export function minutes(scene, began) {
   if (scene.connections.length === 0) return [];
   const number = numbers(21);
   return Array.from({ length: 60 }, (_, place) => {
     const time = Math.floor(began / MINUTE) * MINUTE - (59 - place) * MINUTE;
     const swing = Math.sin(place / 9);
-    // For three minutes the service did not run.
+    // The service did not run for three minutes.
     return place > 20 && place < 24
       ? null
       : {

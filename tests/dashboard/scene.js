@@ -172,7 +172,7 @@ export function scene({ conversations = 1000, text = (what, plain) => plain } = 
     webhooks: conversations === 0 ? [] : webhooks(text),
     deliveries: conversations === 0 ? [] : deliveries(rows),
     jobs: conversations === 0 ? [] : jobs(),
-    /** What the platform tells of its account; null where it tells nothing. */
+    /** The data of the account that the platform reports; null if it reports none. */
     names: conversations === 0 ? null : names(text),
     messages,
   };
@@ -265,7 +265,7 @@ function letters(rows, text) {
   ];
 }
 
-/** Letters of one cause together, as the gateway has them. */
+/** Groups the letters by cause, as the gateway does. */
 export function causes(letters) {
   const found = new Map();
   for (const letter of letters) {
@@ -306,7 +306,7 @@ const COMMANDS = series(5, 340, 120);
 const MEDIAN = series(3, 0.00034, 0.00006);
 const WORST = series(9, 0.0021, 0.0011);
 
-/** The overview after so many seconds; with its past, if it is told when the scene began. */
+/** The overview after `seconds`. With `began`, the time when the scene began, it includes the past. */
 export function overview(scene, seconds, scope, began = null) {
   const { connections, conversations } = scene;
   const at = Math.min(LONGEST - 1, Math.floor(seconds));

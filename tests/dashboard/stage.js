@@ -16,7 +16,7 @@ export class Stage {
   tokens = {};
   /** Requests that change something, as `METHOD path`. */
   acts = [];
-  /** The idempotency key of each of them, and of each message, also of those that failed. */
+  /** The idempotency keys of these requests and of the messages, including failed ones. */
   keys = [];
   tried = [];
   /** Addresses that were asked for, with their queries. */

@@ -1,10 +1,10 @@
-// What consumers asked and agents answered, by the platform's own ledger.
+// The messages of consumers and agents, read from the stand-in's ledger.
 
 import assert from 'node:assert/strict';
 import { setTimeout as pause } from 'node:timers/promises';
 import { wholeLedger } from './platform.js';
 
-/** What consumers and agents said in each of these conversations, in order. */
+/** The messages of consumers and of agents in each of these conversations, in order. */
 export async function saidIn(conversations) {
   const said = new Map(conversations.map((conversation) => [conversation, { asked: [], answered: [] }]));
   for (const { conversation, role, type, text } of await wholeLedger()) {
@@ -14,14 +14,14 @@ export async function saidIn(conversations) {
   return said;
 }
 
-/** Waits until so many messages were answered, at most 60 s and 0.1 s for each. */
+/** Waits until `count` messages are answered, for at most 60 s and another 0.1 s for each message. */
 export async function answered(conversations, count) {
   const deadline = Date.now() + 60_000 + 100 * count;
   for (;;) {
     const said = [...(await saidIn(conversations)).values()];
     const now = said.reduce((sum, { answered }) => sum + answered.length, 0);
     if (now >= count) return;
-    assert.ok(Date.now() < deadline, `${now} of ${count} messages are answered`);
+    assert.ok(Date.now() < deadline, `only ${now} of ${count} messages are answered`);
     await pause(100);
   }
 }

@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
-/** The longest that all flows together may take, in milliseconds. A longer run of one flow sets it in seconds. */
+/** The time limit of all flows together, in milliseconds. FLOWS_WITHIN sets another limit, in seconds. */
 const DEADLINE = Number(process.env.FLOWS_WITHIN ?? 120) * 1_000;
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));

@@ -65,7 +65,7 @@ export class Service {
   /** Starts the process, and waits until its connection is ready. */
   async begin() {
     const options = ['run', '--log-format', 'json', '--config', this.#file];
-    // The next process listens where the first one did, as callers expect.
+    // The next process listens on the same address, because callers still use it.
     const listen = this.gateway === undefined ? {} : { TERTULIA_GATEWAY__LISTEN: this.gateway };
     const env = { ...process.env, ...listen, PASSWORD: 'secret', RUST_LOG: 'info' };
     this.#process = spawn(binary, options, { stdio: ['ignore', 'ignore', 'pipe'], env });

@@ -1,4 +1,4 @@
-//! Logins that were begun elsewhere: a consumer's token, and an agent's session.
+//! Logins that another program has begun: a consumer's token, and an agent's session.
 
 use rustix::process::Signal;
 use secrecy::ExposeSecret as _;
@@ -25,14 +25,14 @@ fn connection(role: &str, login: &str) -> String {
     format!("[[connections]]\nid = \"one\"\naccount = \"12345678\"\nrole = \"{role}\"\nlogin = {login}\n")
 }
 
-/// The users who said something in this conversation, in order.
+/// The users who sent a message in this conversation, in order.
 fn speakers(emulator: &Emulator, conversation: &str) -> Vec<String> {
     let ledger = emulator.ledger();
     ledger.iter().filter(|entry| entry.conversation == conversation).map(|entry| entry.originator).collect()
 }
 
 #[actix_rt::test]
-async fn a_consumer_with_a_token_of_its_own_goes_on_in_its_conversation_after_a_restart() {
+async fn a_consumer_with_a_given_token_continues_its_conversation_after_a_restart() {
     let emulator = emulator();
     let token = client(&emulator).consumer_token(&ConsumerLogin::SignUp, None).await.unwrap().token;
     let (_directory, file) = configuration(&emulator, &connection("consumer", "{ jwt = { env = \"JWT\" } }"));
@@ -54,7 +54,7 @@ async fn a_consumer_with_a_token_of_its_own_goes_on_in_its_conversation_after_a_
 }
 
 #[actix_rt::test]
-async fn a_session_that_was_begun_elsewhere_is_used_and_not_ended() {
+async fn a_session_of_another_program_is_used_and_not_ended() {
     let emulator = emulator();
     let client = client(&emulator);
     let password = AgentLogin::Password { username: "bot1".to_owned(), password: "secret".into() };

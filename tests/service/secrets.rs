@@ -242,7 +242,8 @@ fn drive(emulator: &Emulator, format: &str) {
         ));
     }
 
-    // The platform's other services by the bot's login: an answer, a refusal, and what a service repeats of a request.
+    // Requests to the platform's other services with the bot's token: an answer, errors, and an answer that repeats the
+    // request.
     emulator.add_rule(FaultRule::new("history", Outcome::Echo(200)).always()).unwrap();
     let platform = "/v1/connections/bots-1/platform";
     let account = "api/account/12345678";
@@ -257,10 +258,10 @@ fn drive(emulator: &Emulator, format: &str) {
     let request = format!("POST {platform}/msgHist/messaging_history/{account}/conversations/search");
     let held = emulator.bearers();
     let repeated = held.iter().map(|bearer| ask(&process, &request, Some(write), Some(bearer)));
-    // The bearers of other logins are only what the caller sent.
+    // An answer may repeat the bearers of other logins, because the caller sent them itself.
     let cut: Vec<String> =
         repeated.zip(&held).filter(|(answer, bearer)| !answer.contains(*bearer)).map(|(cut, _)| cut).collect();
-    assert_eq!(cut.len(), 1, "the bot's own bearer");
+    assert_eq!(cut.len(), 1, "only the bot's own bearer is removed");
     outside.push((request, cut.concat()));
 
     let hook = format!("{{\"url\":\"https://receiver.invalid/hook\",\"secret\":\"whsec_{}\"}}", STANDARD.encode(SIGNS));

@@ -199,7 +199,7 @@ async fn answer_to(running: &Running, headers: &str) -> String {
     String::from_utf8(answer).unwrap()
 }
 
-/// Acceptance 2, in small: readers who leave in the middle of anything, of a service that ends and comes back, get each
+/// Readers who leave in the middle of anything, of a service that ends and comes back, get each
 /// event exactly once, in order. `tertulia-bench follow` does it with more, and with `kill -9`.
 #[actix_rt::test]
 async fn each_event_comes_exactly_once_over_readers_who_leave_and_a_service_that_ends() {

@@ -50,11 +50,11 @@ pub enum ConnectionError {
     /// The account has no service of this name.
     #[error("the account has no service {0:?}")]
     UnknownService(String),
-    /// The request must not be forwarded to a service of the platform; nothing was sent.
+    /// The request must not be forwarded to a service of the platform. Nothing was sent.
     #[error("the request is not forwarded: {0}")]
     NotForwarded(&'static str),
-    /// The service refuses the token of the connection's login (401), also after the token was renewed, or the request
-    /// was too large to be sent again.
+    /// The service refuses the token of the connection's login (401). Either the service also refused the renewed
+    /// token, or the token was not renewed, or the request was too large to be sent again.
     #[error("the service {0} refuses the token of the login (401)")]
     TokenRefused(String),
     /// The service cannot be reached, or its answer cannot be delivered.

@@ -1,7 +1,7 @@
-//! Forwards one request to a service of the platform, once for connections with and without a socket.
+//! Forwards one request to a service of the platform, for connections with and without a socket.
 //!
-//! The connection's actor gives its token and its client, and a task of its own does the transfer: bodies pass in both
-//! directions as they come, and each side waits for the other.
+//! The connection's actor provides its token and its client. A separate task does the transfer. Both bodies are
+//! streamed, and the faster side waits for the slower side.
 
 use std::{io, time::Duration};
 
@@ -22,9 +22,9 @@ use crate::{
     request::RequestError,
 };
 
-/// The largest body that is kept, so that the request can be sent again with another token, in bytes.
+/// The largest request body that is kept in memory, in bytes. A kept request can be sent again with another token.
 const REPEATABLE: usize = 64 * 1024;
-/// Pieces of an answer that wait for a slow reader; at this limit reading from the service pauses.
+/// The most pieces of an answer that wait for a slow reader. At this limit, reading from the service pauses.
 const WAITING: usize = 2;
 
 /// Forwards a request. Dropping the receiver of the reply, or of the answer's body, ends the transfer.
@@ -38,8 +38,8 @@ pub(crate) struct Forward {
 
 /// Where a transfer gets its token.
 pub(super) trait Tokens {
-    /// Returns the token of the login. With `refused`, which a service refused, the token is first renewed if it can
-    /// be.
+    /// Returns the token of the login. If `refused` is a token that a service refused, the token is renewed first where
+    /// that is possible.
     async fn token(&self, refused: Option<&Authorization>) -> Result<Authorization, RequestError>;
 }
 
@@ -52,7 +52,7 @@ struct Body {
 }
 
 impl Body {
-    /// Reads the body, or as much of it as is kept.
+    /// Reads the whole body, or the beginning of a large body.
     async fn begin(mut content: ByteStream) -> Result<Self, ConnectionError> {
         let mut start = BytesMut::new();
         while let Some(piece) = content.next().await {
@@ -64,7 +64,7 @@ impl Body {
         Ok(Self { start: start.freeze(), rest: None })
     }
 
-    /// Returns the body, and the body for another attempt if there can be one.
+    /// Returns the body, and a copy for a second attempt if the body is kept.
     fn send(self, size: Option<u64>) -> (OutgoingBody, Option<Bytes>) {
         match self.rest {
             None => (OutgoingBody::Whole(self.start.clone()), Some(self.start)),
@@ -82,7 +82,7 @@ pub(super) async fn transfer(client: PlatformClient, tokens: impl Tokens, forwar
     let answer = tokio::select! {
         answer = ask(&client, &tokens, &outgoing, body) => answer,
         () = ending.cancelled() => Err(RequestError::NotConnected.into()),
-        // Nobody waits any more.
+        // The caller no longer waits.
         () = reply.closed() => return,
     };
     let Forwarded { status, headers, content } = match answer {
@@ -101,7 +101,8 @@ pub(super) async fn transfer(client: PlatformClient, tokens: impl Tokens, forwar
     deliver(content, pieces, client.transfer_timeout(), ending).await;
 }
 
-/// Returns an answer whose first piece has come, so that an answer that fails at once is an error and not half an answer.
+/// Waits for the first piece of the body, so that an answer that fails at once is an error and not an incomplete
+/// answer.
 async fn begun(mut answer: Forwarded, service: &str) -> Result<Forwarded, ConnectionError> {
     let first = match answer.content.next().await {
         Some(Err(error)) => return Err(failure(ForwardError::Service(error.to_string()), service)),
@@ -129,7 +130,7 @@ async fn ask(
         return begun(answer, &outgoing.service).await;
     }
     drop(answer);
-    // Also if this request cannot be sent again, so that the next one succeeds.
+    // The token is renewed even if this request cannot be sent again, so that the next request succeeds.
     let renewed = token(Some(&authorization)).await.ok().filter(|renewed| !renewed.is_same(&authorization));
     if let (Some(renewed), Some(again)) = (renewed, again) {
         let body = OutgoingBody::Whole(again);
@@ -153,10 +154,10 @@ fn broken(error: &io::Error) -> ConnectionError {
     ConnectionError::BrokenBody(error.to_string())
 }
 
-/// A piece of a body; `None` is its end, which a transfer that breaks off never sends.
+/// A piece of a body; `None` is the end of the body. A transfer that breaks off never sends the end.
 type Piece = io::Result<Option<Bytes>>;
 
-/// Hands the body of an answer over to its reader, within the time limit of a transfer.
+/// Sends the body of an answer to its reader, within the time limit of a transfer.
 async fn deliver(
     mut content: stream::LocalBoxStream<'static, io::Result<Bytes>>,
     pieces: mpsc::Sender<Piece>,
@@ -178,7 +179,7 @@ async fn deliver(
         () = pieces.closed() => None,
     };
     if let Some(error) = broken {
-        // A reader who does not read gets the same error from the end of the channel.
+        // If the channel is full, the reader gets an error because the channel ends without the end of the body.
         let _ = pieces.try_send(Err(error));
     }
 }

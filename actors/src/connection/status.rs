@@ -23,14 +23,15 @@ pub struct ConnectionStatus {
     pub account: AccountId,
     /// The role of the connection.
     pub role: Role,
-    /// The user as whom the connection speaks: its own messages have this
-    /// [`originator_id`](tertulia_core::conversation::Message::originator_id). For an agent the public id. `None` while
-    /// unknown, for an agent whose login does not report the public id, and for a connector, which speaks for many
-    /// consumers.
+    /// The user id of the connection: the messages that it sends have this id as
+    /// [`originator_id`](tertulia_core::conversation::Message::originator_id). For an agent, the public id. `None`
+    /// while the id is unknown, for an agent whose login does not report the public id, and for a connector, which
+    /// sends for many consumers.
     pub user_id: Option<UserId>,
-    /// The agent as whom the connection speaks, as `account.user`; `None` before the login, and for other roles.
+    /// The agent id of the connection, in the form `account.user`. `None` before the login, and for roles other than an
+    /// agent.
     pub agent_id: Option<AgentId>,
-    /// The agent's state that the platform confirmed on the present socket.
+    /// The agent's state that the platform confirmed on the current socket.
     pub agent_state: Option<AgentState>,
     /// The phase of the connection.
     pub state: Phase,
@@ -125,7 +126,8 @@ impl StatusBoard {
         });
     }
 
-    /// Shows as whom the connection speaks; `consumer` is a consumer whose identity the platform has not confirmed yet.
+    /// Writes the ids and the agent's state into the status. `consumer` is the id of a consumer whose identity the
+    /// platform has not confirmed yet.
     pub(super) fn show_identity(
         &self,
         identity: Option<&Identity>,
@@ -136,7 +138,7 @@ impl StatusBoard {
             Some(Identity::Brand { agent_id, .. }) => Some(agent_id),
             Some(Identity::Consumer { .. } | Identity::Connector { .. }) | None => None,
         };
-        // The agent id stands in for a public id that is unknown.
+        // An identity without a known public id has the agent id in its place.
         let is_public = |user_id: &&UserId| agent_id.is_none_or(|agent_id| agent_id.as_str() != user_id.as_str());
         let user_id = identity.and_then(Identity::user_id).filter(is_public).or(consumer);
         self.0.send_if_modified(|status| {
@@ -150,7 +152,7 @@ impl StatusBoard {
         });
     }
 
-    /// Returns the event of a connection that has fetched what it missed.
+    /// Returns the event that the connection has resumed: it has fetched the events that it missed.
     pub(super) fn resumed(&self, conversations: usize, filled: u64, incomplete: usize) -> EventData {
         let status = self.0.borrow();
         EventData::Resumed {

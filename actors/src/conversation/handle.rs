@@ -168,12 +168,12 @@ impl ConversationHandle {
         self.ask(command, key, lifetime, Some(durable), patience).await
     }
 
-    /// Submits a command as [`Self::perform_durably`] does, and returns when it is accepted: with a journal, it is stored
-    /// and runs even if the process ends. The returned future waits for the outcome. Commands that are submitted one
-    /// after the other run in this order, also in the next run of the process.
+    /// Submits a command as [`Self::perform_durably`] does, and returns when the command is accepted. With a journal,
+    /// an accepted command is stored and runs even if the process ends. The returned future waits for the outcome.
+    /// Commands that are submitted one after the other run in this order, also after a restart of the process.
     ///
     /// # Errors
-    /// [`ConversationError`]: the command was not accepted, or has failed already;
+    /// [`ConversationError`]: the command was not accepted, or it has already failed;
     /// [`ConversationError::OutcomeUnknown`] if it is not known after `patience` whether the command is accepted.
     pub async fn submit_durably(
         &self,
@@ -188,7 +188,7 @@ impl ConversationHandle {
         self.submit(command, key.clone(), lifetime, Some(durable), None, Reply::from(reply).telling(told))?;
         let known = match timeout(patience, accepted).await {
             Ok(Ok(())) => None,
-            // The outcome was stored before, or there is none.
+            // The command did not reach the outbox: it already has an outcome, or it was dropped.
             Ok(Err(_)) => Some((&mut done).await.unwrap_or_else(|_| Err(self.dropped()))?),
             Err(_) => return Err(ConversationError::OutcomeUnknown { key }),
         };

@@ -211,7 +211,7 @@ impl Conversation {
         }
     }
 
-    /// The conversation, to be written in a form that can be loaded again.
+    /// The conversation, serialized in a form that can be loaded again.
     fn written(&self) -> Written<'_> {
         let (sequence, consumer) = (self.sequence, self.consumer.as_ref());
         Written::new(&self.model, self.held, sequence, consumer, &self.chat_states)

@@ -30,11 +30,11 @@ pub struct Outline {
     pub close_time: Timestamp,
     /// The time until which the agent must respond.
     pub ttr_effective: Timestamp,
-    /// The messages that the assigned agent has not read; `None` without such an agent, or if the platform does not
-    /// report it.
+    /// The messages that the assigned agent has not read; `None` if no agent is assigned, or if the platform does not
+    /// report the count.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unread: Option<u32>,
-    /// The newest message in brief.
+    /// A short form of the newest message.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_message: Option<Arc<LastMessage>>,
 }

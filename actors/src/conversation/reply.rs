@@ -1,4 +1,4 @@
-//! The way back to the caller of a command.
+//! The reply channels of the caller of a command.
 
 use tokio::sync::oneshot;
 
@@ -7,7 +7,7 @@ use super::{ConversationError, Done};
 /// The reply channels of a command's caller.
 pub(crate) struct Reply {
     outcome: oneshot::Sender<Result<Done, ConversationError>>,
-    /// Told when a durable command is in the outbox. Dropped if the command never gets there.
+    /// Receives a signal when a durable command is in the outbox. Dropped if the command never gets into the outbox.
     accepted: Option<oneshot::Sender<()>>,
 }
 
@@ -18,7 +18,7 @@ impl From<oneshot::Sender<Result<Done, ConversationError>>> for Reply {
 }
 
 impl Reply {
-    /// The same reply, which also tells when the command is accepted.
+    /// Returns the same reply, which also signals on `accepted` that the command is accepted.
     pub(crate) fn telling(self, accepted: oneshot::Sender<()>) -> Self {
         Self { accepted: Some(accepted), ..self }
     }

@@ -104,8 +104,8 @@ impl<'a> Written<'a> {
         }
     }
 
-    /// The same without the newest message: a snapshot that leaves the service has no text of delivered messages
-    /// ([SR-2](crate::rules#sr-2)).
+    /// Returns the snapshot without the newest message, because a snapshot that leaves the service has no text of
+    /// delivered messages ([SR-2](crate::rules#sr-2)).
     pub(super) fn without_messages(mut self) -> Self {
         self.outline.last_message = None;
         self

@@ -15,24 +15,25 @@ use crate::{
 };
 
 impl ConnectionHandle {
-    /// Sends any HTTP request to a service of the account in the name of the connection's login, and returns the
-    /// answer, whatever its status. The platform allows one session per agent, so a program that logs in beside its
-    /// bot to read skills, users, history or context would end the bot's session.
+    /// Sends an HTTP request to a service of the account with the token of the connection's login, and returns the
+    /// answer with any status. The platform allows one session per agent, so a second login of the same agent, such as
+    /// one to read skills or users, would end the bot's session.
     ///
-    /// `service` is a name of the account's discovery, such as `accountConfigReadWrite`; a service that grants tokens is
-    /// refused. The URI of `request` is a path at the service with its query. The connection adds the host and the
-    /// token: an agent's as `Bearer`, a consumer's as `jwt`, an application's (of a connector or an intake without an
-    /// agent) as it is.
+    /// `service` is a service name of the account's discovery, such as `accountConfigReadWrite`. A service that grants
+    /// tokens is refused. The URI of `request` is a path at the service, with its query. The connection adds the host
+    /// and the header `Authorization`: `Bearer` with an agent's token, `jwt` with a consumer's token, or only the token
+    /// of an application (of a connector, or of an intake without an agent).
     ///
-    /// Both bodies are streams that wait for the slower side. The head of the answer and the beginning of its body must
-    /// come within the platform's `transfer_timeout`, and the rest of the body within as long again. If the service refuses the token with 401, the
-    /// token is renewed once, and a request of at most 64 KiB is sent once more. Redirects are not followed. A
-    /// connection makes a limited number of requests at a time.
+    /// Both bodies are streams, and the faster side waits for the slower side. The head of the answer and the beginning
+    /// of its body must arrive within the platform's `transfer_timeout`, and the rest of the body within the same time
+    /// again. If the service refuses the token with 401, the token is renewed once, and a request of at most 64 KiB is
+    /// sent once more. Redirects are not followed. A connection makes a limited number of requests at a time.
     ///
-    /// Headers about the connection, the login or the caller's own place (`Connection` and what it names, `Authorization`,
-    /// `Cookie`, `Set-Cookie`, `Host` and others) do not pass. `Location` is a path at the service, or absent if it
-    /// leads elsewhere. An answer that contains the token of the login is an error, or its body ends in an error before
-    /// the token.
+    /// Headers about the connection, the login or the address of the caller are removed: `Connection` and the headers
+    /// that it names, `Authorization`, `Cookie`, `Set-Cookie`, `Host` and others. A `Location` at the service becomes a
+    /// path; any other `Location` is removed. If the head or the beginning of the body contains the token of the login,
+    /// the result is an error. If a later part of the body contains the token, the body ends in an error before the
+    /// token.
     ///
     /// ```
     /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doctests/stage.rs"));

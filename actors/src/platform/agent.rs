@@ -103,7 +103,7 @@ struct LoginConfig {
 }
 
 impl AgentSession {
-    /// Whether a refresh prolongs the session, and so reports whether it is valid.
+    /// Whether a refresh prolongs the session. If so, the refresh shows whether the session is valid.
     pub(crate) fn can_refresh(&self) -> bool {
         self.refresh.is_some()
     }

@@ -170,9 +170,10 @@ pub enum EventData {
         account: AccountId,
         /// The role of the connection.
         role: Role,
-        /// The user as whom the connection speaks, as in [`ConnectionStatus::user_id`](crate::connection::ConnectionStatus::user_id).
+        /// The user id of the connection, as in
+        /// [`ConnectionStatus::user_id`](crate::connection::ConnectionStatus::user_id).
         user_id: Option<UserId>,
-        /// The agent as whom the connection speaks.
+        /// The agent id of the connection.
         agent_id: Option<AgentId>,
         /// The agent's state that the platform confirmed.
         agent_state: Option<AgentState>,
@@ -317,7 +318,7 @@ impl Serialize for Event {
     }
 }
 
-/// A conversation with the connection that sees it, as the gateway's `GET /v1/conversations/{id}` has it.
+/// A conversation with the connection that sees it, in the form of the gateway's `GET /v1/conversations/{id}`.
 #[derive(Serialize)]
 struct FirstSeen<'e> {
     connection: &'e ConnectionId,

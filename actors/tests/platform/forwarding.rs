@@ -1,5 +1,5 @@
-//! Requests to the platform's other services in the name of a login: through the stand-in, and to a service that tells
-//! what it receives and answers what no service should.
+//! Requests to the platform's other services with the token of a login: to the stand-in, and to a test service that
+//! reports the requests it receives and also gives invalid answers.
 
 use std::{
     collections::BTreeMap,
@@ -30,7 +30,7 @@ use tokio::time::timeout;
 
 use crate::stage::{self, PATIENCE, Stage, consumer, platform};
 
-/// A service of the account that is not the stand-in's, and the discovery of both.
+/// A test service of the account beside the stand-in, with a discovery that knows both.
 struct Other {
     host: String,
     authority: String,
@@ -39,7 +39,7 @@ struct Other {
 
 #[derive(Default)]
 struct Seen {
-    /// Where the stand-in listens, which has every other service.
+    /// The address of the stand-in, which has every other service.
     emulator: String,
     requests: AtomicUsize,
     /// The bytes of an endless answer that the service has produced.
@@ -104,7 +104,8 @@ async fn echo(request: HttpRequest, seen: Data<Seen>, body: Bytes) -> HttpRespon
     seen.requests.fetch_add(1, Ordering::SeqCst);
     let headers: BTreeMap<&str, &str> =
         request.headers().iter().map(|(name, value)| (name.as_str(), value.to_str().unwrap())).collect();
-    // The token is told by its form and its size, because an answer with it would not be delivered.
+    // The answer has only the scheme and the length of the token, because an answer with the token would not be
+    // delivered.
     let authorization = headers["authorization"];
     let scheme = authorization.rsplit_once(' ').map_or("", |(scheme, _)| scheme);
     let names: Vec<&str> = headers.keys().copied().collect();
@@ -157,7 +158,7 @@ async fn endless(seen: Data<Seen>) -> HttpResponse {
 async fn broken() -> HttpResponse {
     let half = stream::once(async { Ok(Bytes::from_static(b"half")) });
     let gone = stream::once(async {
-        // The head of the answer goes out before.
+        // The head of the answer is sent before the error.
         tokio::time::sleep(Duration::from_millis(50)).await;
         Err(io::Error::other("gone"))
     });
@@ -174,7 +175,7 @@ fn get(path: &str) -> Request<Pieces> {
     Request::get(path).body(stream::empty()).unwrap()
 }
 
-/// A request with a body of so many pieces of 16 KiB.
+/// A request with a body of `pieces` pieces of 16 KiB.
 fn post(path: &str, pieces: usize) -> Request<impl Stream<Item = io::Result<Bytes>> + Send + 'static> {
     let piece = Bytes::from(vec![b'y'; 16 * 1024]);
     Request::post(path).body(stream::repeat_with(move || Ok(piece.clone())).take(pieces)).unwrap()
@@ -218,16 +219,16 @@ async fn a_live_bot_reads_skills_and_keeps_its_one_session() {
         assert_eq!(skills[0]["name"], "Skill 501");
     }
     let missing = bot.platform_request("accountConfigReadWrite", get("/api/nothing")).await.unwrap();
-    assert_eq!(missing.status(), 404, "the platform's own refusals are answers");
+    assert_eq!(missing.status(), 404, "an error status of the platform is an answer");
     let sessions = stage.emulator.sessions();
     let mine: Vec<_> = sessions.iter().filter(|session| session.user == "bot1").map(|one| (one.now, one.max)).collect();
     assert_eq!(mine, [(1, 1)]);
     assert!(bot.status().unwrap().is_ready());
 }
 
-/// A request comes as the caller made it, but for what belongs to the connection.
+/// A request arrives as the caller made it, without the headers about connections.
 #[actix_rt::test]
-async fn a_request_and_its_answer_pass_without_what_belongs_to_the_connections() {
+async fn a_request_and_its_answer_pass_without_the_headers_about_connections() {
     let (other, mut stage) = Other::stage(EmulatorConfig::default());
     let bot = bot(&mut stage).await;
     let token = bot.bearer().await.unwrap();
@@ -257,7 +258,7 @@ async fn a_request_and_its_answer_pass_without_what_belongs_to_the_connections()
     passed.sort_unstable();
     assert_eq!(passed, ["content-length", "content-type", "date", "x-own"]);
 
-    // Every method, and a body larger than is kept.
+    // Every method, and a body that is too large to be kept.
     for method in ["GET", "HEAD", "PUT", "DELETE", "OPTIONS"] {
         let request =
             Request::builder().method(method).uri("/echo/").body(stream::empty::<io::Result<Bytes>>()).unwrap();
@@ -272,7 +273,7 @@ async fn a_request_and_its_answer_pass_without_what_belongs_to_the_connections()
 }
 
 #[actix_rt::test]
-async fn nothing_is_sent_where_a_request_must_not_go() {
+async fn a_request_that_must_not_be_forwarded_is_not_sent() {
     let (other, mut stage) = Other::stage(EmulatorConfig::default());
     let bot = bot(&mut stage).await;
     for path in ["//evil.example/x", "/a/%2e%2e/b", "/a%5c..%5cb", "/%252e%252e", "https://evil.example/"] {
@@ -290,7 +291,7 @@ async fn nothing_is_sent_where_a_request_must_not_go() {
     assert_eq!(other.seen.requests.load(Ordering::SeqCst), 0);
 }
 
-/// A service that repeats what it was sent does not give the token away.
+/// A service that repeats the headers of a request does not disclose the token to the caller.
 #[actix_rt::test]
 async fn an_answer_with_the_token_is_not_delivered() {
     let (_other, mut stage) = Other::stage(EmulatorConfig::default());
@@ -316,7 +317,7 @@ async fn an_answer_with_the_token_is_not_delivered() {
 }
 
 #[actix_rt::test]
-async fn a_redirect_is_not_followed_and_leads_nowhere_else() {
+async fn a_redirect_is_not_followed_and_its_location_stays_at_the_service() {
     let (other, mut stage) = Other::stage(EmulatorConfig::default());
     let bot = bot(&mut stage).await;
     for (location, passed) in [
@@ -332,16 +333,16 @@ async fn a_redirect_is_not_followed_and_leads_nowhere_else() {
     assert_eq!(other.seen.requests.load(Ordering::SeqCst), 0);
 }
 
-/// Neither side is read faster than the other takes.
+/// A body is not read faster than the other side accepts it.
 #[actix_rt::test]
-async fn a_slow_reader_holds_the_service_back_and_a_reader_who_leaves_ends_the_transfer() {
+async fn a_slow_reader_slows_the_service_down_and_a_dropped_answer_ends_the_transfer() {
     let (other, mut stage) = Other::stage(EmulatorConfig::default());
     let bot = bot(&mut stage).await;
     let mut answer = bot.platform_request("other", get("/endless")).await.unwrap();
     assert!(answer.body_mut().next().await.unwrap().is_ok());
     let produced = async || {
         let mut before = 0;
-        // What the system buffers between the two has to fill first.
+        // The buffers of the operating system must be full first.
         loop {
             tokio::time::sleep(Duration::from_millis(200)).await;
             let now = other.seen.produced.load(Ordering::SeqCst);
@@ -351,7 +352,7 @@ async fn a_slow_reader_holds_the_service_back_and_a_reader_who_leaves_ends_the_t
             before = now;
         }
     };
-    let held = timeout(PATIENCE, produced()).await.expect("the service is not held back");
+    let held = timeout(PATIENCE, produced()).await.expect("the service does not stop producing");
     assert!(held < 64 * 1024 * 1024, "{held}");
 
     let mut held = vec![answer];
@@ -370,11 +371,11 @@ async fn a_slow_reader_holds_the_service_back_and_a_reader_who_leaves_ends_the_t
     };
     timeout(PATIENCE, has_room).await.unwrap();
     let broken = bot.platform_request("other", get("/broken")).await.unwrap();
-    assert!(text(broken).await.is_err(), "half an answer is not taken for a whole one");
+    assert!(text(broken).await.is_err(), "an incomplete answer must end in an error");
 }
 
 #[actix_rt::test]
-async fn a_body_that_breaks_off_is_not_sent_as_a_whole() {
+async fn a_body_that_breaks_off_is_not_sent_as_a_complete_body() {
     let (other, mut stage) = Other::stage(EmulatorConfig::default());
     let bot = bot(&mut stage).await;
     for pieces in [1, 10] {
@@ -389,7 +390,7 @@ async fn a_body_that_breaks_off_is_not_sent_as_a_whole() {
 }
 
 #[actix_rt::test]
-async fn a_service_that_does_not_answer_is_given_up() {
+async fn a_request_to_a_service_that_does_not_answer_times_out() {
     let within = Duration::from_millis(500);
     let (_other, mut stage) = Other::stage_with(EmulatorConfig::default(), |settings| PlatformSettings {
         transfer_timeout: within,
@@ -398,7 +399,7 @@ async fn a_service_that_does_not_answer_is_given_up() {
     let bot = bot(&mut stage).await;
     let error = bot.platform_request("other", get("/silent")).await.err();
     assert_eq!(error, Some(ConnectionError::Request(RequestError::TimedOut)));
-    // An answer without an end ends too.
+    // An endless answer also ends at the time limit.
     let answer = bot.platform_request("other", get("/endless")).await.unwrap();
     let mut body = answer.into_body();
     let ended = async {
@@ -409,9 +410,9 @@ async fn a_service_that_does_not_answer_is_given_up() {
     timeout(PATIENCE, ended).await.unwrap();
 }
 
-/// A service may refuse a valid token: the session is asked whether it is valid, and no other login ends it.
+/// A service may refuse a valid token. A refresh confirms that the session is valid, so no second login ends it.
 #[actix_rt::test]
-async fn a_service_that_refuses_every_token_costs_no_login() {
+async fn a_service_that_refuses_every_token_causes_no_login() {
     let (other, mut stage) = Other::stage(EmulatorConfig::default());
     let bot = bot(&mut stage).await;
     let before = stage.tertulia.metrics().logins.get();
@@ -420,13 +421,13 @@ async fn a_service_that_refuses_every_token_costs_no_login() {
         assert_eq!(error, Some(ConnectionError::TokenRefused("other".to_owned())));
     }
     assert_eq!(stage.tertulia.metrics().logins.get(), before);
-    assert_eq!(other.seen.requests.load(Ordering::SeqCst), 5, "with the same token nothing is sent again");
+    assert_eq!(other.seen.requests.load(Ordering::SeqCst), 5, "no request is sent again with the same token");
     assert!(bot.status().unwrap().is_ready());
 }
 
-/// Another login of the same user has ended the session, and the socket stays: the token is renewed once.
+/// Another login of the same user has ended the session, but the socket stays open. The token is renewed once.
 #[actix_rt::test]
-async fn a_token_that_has_ended_is_renewed_and_a_small_request_sent_again() {
+async fn an_expired_token_is_renewed_and_a_small_request_is_sent_again() {
     let switches = Switches { login_closes_sockets: false, ..Switches::default() };
     let mut stage = Stage::set(EmulatorConfig { switches, ..EmulatorConfig::default() });
     let bot = bot(&mut stage).await;
@@ -448,11 +449,11 @@ async fn a_token_that_has_ended_is_renewed_and_a_small_request_sent_again() {
     let error = bot.platform_request("msgHist", post(search, 10)).await.err();
     assert_eq!(error, Some(ConnectionError::TokenRefused("msgHist".to_owned())));
     let answer = bot.platform_request("msgHist", post(search, 10)).await.unwrap();
-    assert_eq!(answer.status(), 400, "what it says is no search");
+    assert_eq!(answer.status(), 400, "the body is not a valid search");
 }
 
 #[actix_rt::test]
-async fn without_a_login_there_is_no_token() {
+async fn a_request_without_a_login_fails() {
     let stage = Stage::set(EmulatorConfig::default());
     let refused = stage.tertulia.connection(&"nobody".into()).platform_request("x", get("/")).await.err();
     assert!(matches!(refused, Some(ConnectionError::UnknownConnection(_))));
@@ -469,7 +470,7 @@ async fn without_a_login_there_is_no_token() {
     assert_eq!(refused, Some(ConnectionError::Request(RequestError::NotConnected)));
 }
 
-/// Each kind of login has its own form of a token.
+/// Each kind of login has its own form of the header `Authorization`.
 #[actix_rt::test]
 async fn each_role_forwards_with_the_token_of_its_login() {
     let (_other, mut stage) = Other::stage(EmulatorConfig::default());

@@ -1,4 +1,4 @@
-//! Events that say enough: the first event carries the conversation, and an update what no other event tells.
+//! The first event of a conversation has all its members. An update has the changes that no other event reports.
 
 use serde_json::{Value, json};
 use tertulia_actors::core::{
@@ -14,7 +14,7 @@ use crate::{
 };
 
 #[actix_rt::test]
-async fn the_first_event_is_the_conversation_as_it_is_read() {
+async fn the_first_event_has_the_members_that_a_handle_returns() {
     let stage = Stage::set(EmulatorConfig::default());
     let mut manager = Side::manager(&stage).await;
     let id = stage.emulator.create_conversation(Some("ann"), Some("501"));
@@ -27,9 +27,9 @@ async fn the_first_event_is_the_conversation_as_it_is_read() {
     assert_eq!(names(&first), names(&conversation.members().await.unwrap()));
 }
 
-/// The note of one agent, as a manager hears of it who only looks on.
+/// A manager who is not a participant receives the note of an agent.
 #[actix_rt::test]
-async fn the_note_of_another_agent_is_heard() {
+async fn the_note_of_another_agent_is_reported() {
     let stage = Stage::set(EmulatorConfig::default());
     let mut manager = Side::manager(&stage).await;
     let mut agent = Side::connect(&stage, crate::stage::bot(1)).await;
@@ -42,7 +42,7 @@ async fn the_note_of_another_agent_is_heard() {
 }
 
 #[actix_rt::test]
-async fn the_consumers_satisfaction_and_unread_messages_are_heard() {
+async fn the_consumers_satisfaction_and_unread_messages_are_reported() {
     let (stage, mut agent, conversation) = taken(EmulatorConfig::default()).await;
     stage.emulator.say(conversation.id().as_str(), "hello").unwrap();
     assert!(agent.hears_update("numberOfunreadMessages").await.is_object());
@@ -54,9 +54,9 @@ async fn the_consumers_satisfaction_and_unread_messages_are_heard() {
     drop(ann);
 }
 
-/// A change that has an event of its own is not told again.
+/// The update does not repeat a change that has an event of its own.
 #[actix_rt::test]
-async fn what_another_event_tells_is_not_in_the_update() {
+async fn a_change_with_an_event_of_its_own_is_not_in_the_update() {
     let (_stage, mut agent, conversation) = taken(EmulatorConfig::default()).await;
     conversation.set_ttr(TtrType::Urgent, 0).await.unwrap();
     agent.hears("ttr-change").await;

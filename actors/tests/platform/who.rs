@@ -1,4 +1,4 @@
-//! Who a connection is: the members of its status, and by which of them it recognizes its own messages.
+//! The identity of a connection in its status, and how a connection recognizes its own messages.
 
 use serde_json::{Value, json};
 use tertulia_actors::{
@@ -19,7 +19,7 @@ fn status(stage: &Stage, id: &ConnectionId) -> ConnectionStatus {
     stage.tertulia.connection(id).status().unwrap()
 }
 
-/// Connects, and returns the data of the event that it has resumed.
+/// Connects, and returns the data of the event `connection.resumed`.
 async fn resumed(stage: &mut Stage, settings: ConnectionSettings) -> Value {
     let id = settings.id.clone();
     stage.tertulia.connect(settings).unwrap();
@@ -27,7 +27,7 @@ async fn resumed(stage: &mut Stage, settings: ConnectionSettings) -> Value {
     json!(stage.until(is_resumed).await.data)
 }
 
-/// A message has its author's user id on every connection.
+/// On every connection, a message has the user id of its author.
 #[actix_rt::test]
 async fn own_messages_have_the_user_id_of_the_connection() {
     let stage = Stage::set(EmulatorConfig::default());
@@ -50,9 +50,9 @@ async fn own_messages_have_the_user_id_of_the_connection() {
     }
 }
 
-/// A connector's messages are those of its consumers, who have ids of their own at the platform.
+/// A connector sends the messages of its consumers, who have ids of their own on the platform.
 #[actix_rt::test]
-async fn a_connector_is_nobody_itself_and_its_messages_are_its_consumers() {
+async fn a_connector_has_no_user_id_and_its_messages_have_the_ids_of_its_consumers() {
     let app = AppInstall::new("c", "s");
     let stage = Stage::set(EmulatorConfig { app: Some(app), ..EmulatorConfig::default() });
     let mut agent = Side::connect(&stage, bot(1)).await;
@@ -76,7 +76,7 @@ async fn a_connector_is_nobody_itself_and_its_messages_are_its_consumers() {
 }
 
 #[actix_rt::test]
-async fn the_event_of_a_resumed_connection_says_who_it_is() {
+async fn the_event_of_a_resumed_connection_has_its_identity() {
     let mut stage = Stage::set(EmulatorConfig::default());
     let event = resumed(&mut stage, bot(1)).await;
     let status = status(&stage, &bot(1).id);
@@ -96,7 +96,7 @@ async fn the_event_of_a_resumed_connection_says_who_it_is() {
     assert!(event["userId"].is_string());
 }
 
-/// The state is what the platform confirmed, and nothing without a socket.
+/// The status has the state that the platform confirmed, and no state without a socket.
 #[actix_rt::test]
 async fn the_agents_state_is_the_confirmed_one() {
     let mut stage = Stage::set(EmulatorConfig::default());
@@ -110,7 +110,7 @@ async fn the_agents_state_is_the_confirmed_one() {
     assert_eq!(json!(stage.event("connection.resumed").await.data)["agentState"], "AWAY");
 }
 
-/// A bearer alone does not tell the agent's public id, so nothing is claimed.
+/// A login by bearer does not report the agent's public id, so the connection has no user id.
 #[actix_rt::test]
 async fn an_agent_whose_public_id_is_unknown_has_its_agent_id_only() {
     let mut stage = Stage::set(EmulatorConfig::default());

@@ -209,7 +209,7 @@ struct SteppedUpView {
 struct TakenOver {
     conversation_id: ConversationId,
     outcome: TakeoverOutcome,
-    /// The code of the error, if the conversation could not be taken over.
+    /// The code of the error, if the conversation could not be transferred to the new consumer.
     #[schema(value_type = Option<ProblemCode>)]
     code: Option<&'static str>,
 }
@@ -220,7 +220,7 @@ struct TakenOver {
 enum TakeoverOutcome {
     /// The conversation has the new consumer.
     Done,
-    /// The conversation was closed meanwhile.
+    /// The conversation was closed during the step-up.
     Closed,
     /// The conversation still has the previous consumer.
     Failed,

@@ -1,4 +1,5 @@
-//! What describes a connection in a request, for the OpenAPI document. The configuration's own reader reads it.
+//! The definition of a connection in a request, for the OpenAPI document only. The reader of the configuration parses
+//! the request.
 
 #![expect(dead_code, reason = "only for the OpenAPI document")]
 
@@ -25,7 +26,7 @@ pub(super) struct ConnectionDefinition {
     /// How rings are handled; `off` by default. Only for the role `brand`.
     #[serde(skip_serializing_if = "Option::is_none")]
     rings: Option<RingHandling>,
-    /// Whether messages from before the connection are events too; `beginning`, which means yes, by default.
+    /// Whether messages from before the connection also become events. `beginning`, the default, means yes.
     #[serde(skip_serializing_if = "Option::is_none")]
     history: Option<ConnectionHistory>,
     /// The agent's state after each connect. Only for the role `brand`.
@@ -33,8 +34,8 @@ pub(super) struct ConnectionDefinition {
     agent_state: Option<DefinedAgentState>,
 }
 
-/// The side of conversations that a connection is on. A `connector` acts for many consumers; an `intake` only receives
-/// the platform's webhooks.
+/// The role of a connection in conversations. A `connector` acts for many consumers. An `intake` only receives the
+/// platform's webhooks.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 enum ConnectionRole {
@@ -76,14 +77,14 @@ struct KeyLogin {
     access_token_secret: Credential,
 }
 
-/// A token obtained elsewhere, and its user.
+/// A token that another program has obtained, and its user id.
 #[derive(Serialize, ToSchema)]
 struct BearerLogin {
     bearer: Credential,
     user_id: Credential,
 }
 
-/// An agent's session that was begun elsewhere.
+/// An agent's session that another program has begun.
 #[derive(Serialize, ToSchema)]
 struct SessionLogin {
     bearer: Credential,
@@ -124,7 +125,7 @@ struct ApplicationLogin {
     secret: Credential,
 }
 
-/// A credential: text, or where the service finds the text.
+/// A credential: the text itself, or a reference to an environment variable or a file with the text.
 #[derive(Serialize, ToSchema)]
 #[serde(untagged)]
 enum Credential {
@@ -216,7 +217,7 @@ enum SubscribedAgentsWord {
     All,
 }
 
-/// What happens to a ring: it is accepted, left to a caller, or not received at all.
+/// What happens to a ring: the service accepts it, a caller decides, or the connection does not receive rings.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 enum RingHandling {

@@ -105,14 +105,15 @@ struct View {
     /// `brand`, `consumer`, `connector` or `intake`.
     #[schema(value_type = String)]
     role: Role,
-    /// The user as whom the connection speaks: its own messages have this `originatorId`. Null while unknown, for an
-    /// agent whose login does not report the public id, and for a connector, which speaks for many consumers.
+    /// The user id of the connection: the messages that it sends have this id as `originatorId`. Null while the id is
+    /// unknown, for an agent whose login does not report the public id, and for a connector, which sends for many
+    /// consumers.
     #[schema(value_type = Option<String>)]
     user_id: Option<UserId>,
-    /// The agent as whom the connection speaks, as `account.user`.
+    /// The agent id of the connection, in the form `account.user`.
     #[schema(value_type = Option<String>)]
     agent_id: Option<AgentId>,
-    /// The agent's state that the platform confirmed on the present socket.
+    /// The agent's state that the platform confirmed on the current socket.
     #[schema(value_type = Option<String>)]
     agent_state: Option<AgentState>,
     #[serde(flatten)]

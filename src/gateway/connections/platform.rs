@@ -1,4 +1,5 @@
-//! `…/platform/{service}/{path}`: the login's access to the platform's other HTTP services.
+//! `…/platform/{service}/{path}`: requests to the platform's other HTTP services with the token of a connection's
+//! login.
 
 use std::{io, pin::pin};
 
@@ -26,10 +27,9 @@ use crate::{
     },
 };
 
-/// Pieces of a caller's body that wait for the platform; at this limit reading from the caller pauses.
+/// The most pieces of a caller's body that wait for the platform. At this limit, reading from the caller pauses.
 const WAITING: usize = 2;
-/// Headers by which a page of the platform could give a browser orders in the name of the gateway, or which the gateway
-/// sets itself.
+/// Headers that would set browser policies for the gateway's origin, or that the gateway sets itself.
 const OF_GATEWAY: [&str; 18] = [
     "age",
     "cache-control",
@@ -55,22 +55,22 @@ pub(super) fn routes(config: &mut ServiceConfig<'_>) {
     config.service(forward);
 }
 
-/// Sends a request to a service of the platform in the name of the connection's login, and returns the service's answer
-/// as it is: status, headers and body. The gateway adds the domain and the token, renews the token once if the service
-/// refuses it, and never shows it. Query, body and answer pass as streams. Every answer of the service has the header
-/// `X-Platform-Service`; an answer without it is a problem of the gateway. Needs a token of scope `write` for every
-/// method.
+/// Sends a request to a service of the platform with the token of the connection's login, and returns the service's
+/// answer with its status, headers and body. The gateway adds the domain and the token. It renews the token once if the
+/// service refuses the token, and never returns the token. The query is forwarded unchanged; both bodies are streamed.
+/// Every answer of the service has the header `X-Platform-Service`; an answer without this header is a problem of the
+/// gateway. Needs a token of scope `write` for every method.
 #[utoipa::path(
     operation_id = "platformService",
     tag = "connections",
     params(
         ("connection" = String, Path),
-        ("service" = String, Path, description = "A name of the account's discovery", example = "accountConfigReadWrite"),
+        ("service" = String, Path, description = "The service's name in the discovery", example = "accountConfigReadWrite"),
         ("path" = String, Path, description = "The path at the service; may have slashes",
             example = "api/account/12345678/configuration/le-users/skills")
     ),
-    request_body(content = String, content_type = "application/octet-stream", description = "Passes as it is, with its own content type"),
-    responses((status = 200, description = "The answer of the service, with its own status and content type", content_type = "application/octet-stream", body = String))
+    request_body(content = String, content_type = "application/octet-stream", description = "Forwarded unchanged"),
+    responses((status = 200, description = "The answer of the service, with its own status", content_type = "application/octet-stream", body = String))
 )]
 #[route(
     "/connections/{connection}/platform/{service}/{path:.*}",
@@ -95,7 +95,8 @@ async fn forward(
     let (id, service, _) = place.into_inner();
     let connection = caller.connection(&id)?;
     if request.headers().contains_key("idempotency-key") {
-        let detail = "a request to a service of the platform acts each time, so it takes no Idempotency-Key";
+        let detail =
+            "a request to a service of the platform cannot have an Idempotency-Key: each repetition acts again";
         return Err(Problem::bad_request(detail));
     }
     let max = caller.forwarded_bytes();
@@ -111,7 +112,7 @@ async fn forward(
     let outgoing = outgoing.body(arriving(body)).map_err(|error| Problem::bad_request(error.to_string()))?;
     let mut asking = pin!(connection.platform_request(&service, outgoing));
     let answer = tokio::select! {
-        // The service may answer before it has read everything.
+        // The service may answer before it has read the whole body.
         answer = &mut asking => answer,
         fed = feed(payload, max, pieces) => {
             fed?;
@@ -121,8 +122,8 @@ async fn forward(
     Ok(passed_on(answer.map_err(refused)?, request.method(), &service, prefix))
 }
 
-/// Splits the path of a request after the name of the service. The path at the service stays as the caller wrote it:
-/// decoded and encoded again it could be another.
+/// Splits the path of a request after the name of the service. The path at the service is not decoded, because a path
+/// that is decoded and encoded again may differ.
 fn split(request: &HttpRequest) -> Option<(&str, &str)> {
     let whole = request.uri().path_and_query()?.as_str();
     let slashes = whole.match_indices('/').map(|(place, _)| place);
@@ -131,10 +132,10 @@ fn split(request: &HttpRequest) -> Option<(&str, &str)> {
     Some(whole.split_at(place))
 }
 
-/// A piece of the body. An empty piece is its end, which a caller who leaves never sends.
+/// A piece of the body. An empty piece is the end of the body. A caller that disconnects never sends the end.
 type Piece = Bytes;
 
-/// Reads the body of the caller as fast as the platform takes it.
+/// Reads the body of the caller as fast as the platform accepts it.
 ///
 /// # Errors
 /// The body is too large, arrives too slowly, or is malformed.
@@ -147,7 +148,7 @@ async fn feed(mut payload: Payload, max: u64, pieces: mpsc::Sender<Piece>) -> Re
             return Err(body::too_large(max));
         }
         if !piece.is_empty() && pieces.send(piece).await.is_err() {
-            // The platform does not want the rest.
+            // The platform does not read the rest.
             return Ok(());
         }
     }
@@ -155,7 +156,7 @@ async fn feed(mut payload: Payload, max: u64, pieces: mpsc::Sender<Piece>) -> Re
     Ok(())
 }
 
-/// The body on its way to the platform. A body that breaks off ends in an error.
+/// Returns the body as a stream for the platform. A body that breaks off ends in an error.
 fn arriving(pieces: mpsc::Receiver<Piece>) -> impl Stream<Item = io::Result<Bytes>> + Send {
     stream::unfold(Some(pieces), |pieces| async {
         let mut pieces = pieces?;
@@ -176,7 +177,8 @@ fn refused(error: ConnectionError) -> Problem {
     Problem::new(status, code, error.to_string())
 }
 
-/// The answer of the service for the caller. `prefix` is the path of the service at this gateway.
+/// Makes the response to the caller from the answer of the service. `prefix` is the path of the service at this
+/// gateway.
 fn passed_on(
     answer: Response<BoxStream<'static, io::Result<Bytes>>>,
     method: &Method,
@@ -189,7 +191,7 @@ fn passed_on(
     copy(&head.headers, &mut response, prefix);
     response
         .insert_header(("x-platform-service", service))
-        // Whatever the platform answers, no browser may treat it as a page of this service.
+        // A browser must never treat an answer of the platform as a page of this service.
         .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .insert_header((header::CONTENT_SECURITY_POLICY, "default-src 'none'; sandbox"));
     let has_body = method != Method::HEAD && ![StatusCode::NO_CONTENT, StatusCode::NOT_MODIFIED].contains(&head.status);
@@ -206,7 +208,7 @@ fn passed_on(
 fn copy(headers: &HeaderMap, response: &mut HttpResponseBuilder, prefix: &str) {
     for (name, value) in headers {
         if *name == header::LOCATION {
-            // At the service it is a path, and here the path is under the prefix.
+            // The value is a path at the service. At this gateway, that path begins with the prefix.
             let path = value.to_str().unwrap_or_default();
             response.insert_header((header::LOCATION, format!("{prefix}{path}")));
         } else if !is_of_gateway(name) {
@@ -240,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_of_the_platform_gives_no_orders_in_the_name_of_the_gateway() {
+    fn an_answer_of_the_platform_sets_no_browser_policies_of_the_gateway() {
         let mut headers = HeaderMap::new();
         for name in ["access-control-allow-origin", "cross-origin-resource-policy", "clear-site-data", "cache-control"]
         {

@@ -43,7 +43,7 @@ struct ListQuery {
     skill: Option<SkillId>,
     /// Only conversations assigned to this agent: a public id, `account.user` or the user alone.
     agent: Option<String>,
-    /// Only conversations of this consumer: its id, or a connector's own id of it.
+    /// Only conversations of this consumer, by the consumer's id or a connector's own id of the consumer.
     consumer: Option<String>,
     /// Only conversations whose id, consumer, skill or agent contains this text, ignoring case.
     text: Option<String>,
@@ -85,8 +85,8 @@ struct Brief {
     /// The time until which the agent must respond.
     #[schema(value_type = Option<i64>)]
     ttr_effective: Option<Timestamp>,
-    /// The messages that the assigned agent has not read; null without such an agent, or if the platform does not report
-    /// it.
+    /// The messages that the assigned agent has not read; null if no agent is assigned, or if the platform does not
+    /// report the count.
     unread: Option<u32>,
     /// The newest message; null if no message is known.
     last_message: Option<Last>,

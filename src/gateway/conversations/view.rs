@@ -1,5 +1,5 @@
-//! Conversations and their snapshots as callers read them, for the OpenAPI document. The model writes both itself; tests
-//! compare what it writes with these types.
+//! Conversations and their snapshots as callers read them, for the OpenAPI document only. The model in the library
+//! serializes both. Tests compare its output with these types.
 
 #![expect(dead_code, reason = "only for the OpenAPI document")]
 
@@ -14,8 +14,8 @@ use tertulia_actors::core::{
 };
 use utoipa::ToSchema;
 
-/// All members of a conversation under the names of the SDK's class page, with its dialogs and participants. A member
-/// that is not known is null. Times are in milliseconds since the epoch.
+/// All members of a conversation under the names of the SDK's class page, with its dialogs and participants. An unknown
+/// member is null. Times are in milliseconds since the epoch.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Conversation)]
 #[serde(rename_all = "camelCase")]
@@ -25,7 +25,7 @@ pub(super) struct ConversationView {
     conversation_id: ConversationId,
     /// The brand's account.
     account_id: Option<AccountId>,
-    /// The installation of the connector that created the conversation.
+    /// The id of the connector installation that created the conversation.
     app_inst_id: Option<String>,
     /// The agent assigned in the open dialog.
     assigned_agent: Option<Participant>,
@@ -100,7 +100,7 @@ struct DialogView {
     update_time: Option<Timestamp>,
     end_time: Option<Timestamp>,
     closed_by: Option<CloseReason>,
-    /// The cause of its end, as text.
+    /// The cause of the close, as text.
     closed_cause: Option<String>,
     /// Additional data of the dialog's kind, such as a survey's `appInstallId`.
     #[schema(value_type = Option<Object>)]
@@ -116,8 +116,8 @@ struct DialogView {
     read_by_assigned_agent: Option<u64>,
 }
 
-/// A conversation as text, which any service of the same version can load. Only `version`, `sequence` and `outline` are
-/// meant to be read; `conversation` is the model's own and may change with the version.
+/// A serialized conversation, which any service of the same version can load. Callers may read `version`, `sequence`
+/// and `outline`. `conversation` is internal and may change with the version.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Snapshot {
@@ -133,7 +133,7 @@ pub(super) struct Snapshot {
     /// A connector's own id of the consumer.
     #[serde(skip_serializing_if = "Option::is_none")]
     consumer: Option<ExternalConsumerId>,
-    /// The newest chat state of each participant who was told one.
+    /// The newest chat state of each participant with a reported chat state.
     #[serde(default)]
     chat_states: Vec<SnapshotChatState>,
     outline: Option<SnapshotOutline>,
@@ -151,7 +151,7 @@ struct SnapshotChatState {
     chat_state: ChatState,
 }
 
-/// A conversation in a few words. A time is negative while it is unknown.
+/// A summary of a conversation. An unknown time is negative.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct SnapshotOutline {

@@ -1,5 +1,5 @@
-//! The cause of a dead letter. Letters of one cause differ only in the conversation and in the numbers and ids that
-//! their reason names, so an operator decides about them together.
+//! The cause of a dead letter. Letters of one cause differ only in the conversation and in the numbers and ids in their
+//! reason, so an operator can replay or discard them together.
 
 use std::sync::Arc;
 
@@ -7,17 +7,17 @@ use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 use tertulia_actors::dead_letters::DeadLetter;
 
-/// Connections named per cause at most.
+/// The most connections that are listed for one cause.
 const CONNECTIONS: usize = 10;
-/// Characters of a reason that tell causes apart.
+/// The number of characters of a reason that distinguish causes.
 const CHARACTERS: usize = 300;
 /// A word with a digit is an id from this length on.
 const ID: usize = 8;
-/// A number of this many digits may be a status of HTTP or a code of the platform, which tells causes apart.
+/// A number of this many digits may be an HTTP status or a code of the platform. Such numbers distinguish causes.
 const CODE: usize = 3;
 const ID_BYTES: usize = 8;
 
-/// Names a cause. The same cause has the same name in every run.
+/// Returns the id of the cause of a letter. The id of a cause is the same in every run.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Deserialize)]
 #[serde(transparent)]
 pub(in crate::gateway) struct CauseId(String);
@@ -49,13 +49,13 @@ pub(in crate::gateway) struct Cause {
 }
 
 impl Cause {
-    /// A cause without letters; `first` is its first letter.
+    /// Returns a cause without letters. `first` is the letter that determines the cause.
     pub(in crate::gateway) fn new(first: &Arc<DeadLetter>) -> Self {
         let (oldest, newest) = (Arc::clone(first), Arc::clone(first));
         Self { id: CauseId::of(first), count: 0, oldest, newest, connections: Vec::new() }
     }
 
-    /// Adds a letter, which is newer than the others.
+    /// Adds a letter, which must be newer than the letters before.
     pub(in crate::gateway) fn add(&mut self, letter: Arc<DeadLetter>) {
         self.count += 1;
         let connection = letter.connection.as_str();
@@ -66,7 +66,7 @@ impl Cause {
     }
 }
 
-/// The reason without the numbers and ids that it names.
+/// Returns the reason without the numbers and ids in it.
 fn without_names(reason: &str) -> String {
     let reason: String = reason.chars().take(CHARACTERS).collect();
     let is_apart = |character: char| !character.is_alphanumeric() && character != '-';
@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_and_ids_do_not_tell_causes_apart_but_codes_do() {
+    fn codes_distinguish_causes_but_other_numbers_and_ids_do_not() {
         let same = [
             (
                 "conversation 4d1c-88aa-12: missing field at column 17",

@@ -93,16 +93,16 @@ async fn list(caller: Caller, asked: Query<ListQuery>) -> Result<Json<Page<Brief
     Ok(Json(Page { items, next_cursor }))
 }
 
-/// Dead letters of one cause: they differ only in the conversation and in the numbers and ids that their reason names.
+/// Dead letters of one cause. They differ only in the conversation and in the numbers and ids in their reason.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = DeadLetterCause)]
 #[serde(rename_all = "camelCase")]
 struct CauseView {
-    /// Names the cause.
+    /// The id of the cause.
     id: String,
     /// The number of letters.
     count: usize,
-    /// When the oldest letter was given up.
+    /// When the oldest letter became a dead letter.
     first: String,
     /// The connections of the letters, the first ten.
     connections: Vec<String>,
@@ -133,7 +133,7 @@ impl From<Cause> for CauseView {
 async fn causes(caller: Caller, asked: Query<page::PageQuery>) -> Result<Json<Page<CauseView>>, Problem> {
     let limit = page::limit(asked.limit)?;
     let mut causes = caller.dead_letters().causes().await;
-    // The cursor is the id of a letter, because new letters put their cause first.
+    // The cursor is the id of a letter and not a position, because a new letter moves its cause to the first place.
     if let Some(cursor) = &asked.cursor {
         causes.retain(|cause| cause.newest.id.as_str() < &**cursor);
     }

@@ -22,18 +22,18 @@ pub(super) const HEARTBEAT_EVERY: Duration = Duration::from_secs(15);
 /// memory, and the rest of one event, in addition to the socket's buffers.
 const TOGETHER: usize = 32 * 1024;
 
-/// The most bytes of events on a page, and the rest of one event.
+/// A page ends after the event with which its events have at least this many bytes.
 const PAGE_BYTES: usize = 4 * 1024 * 1024;
-/// The most events that are read for a page, if the caller does not want most of them.
+/// The most events that are read for one page, if the filter excludes most of them.
 const READ_FOR_PAGE: usize = 100_000;
 
-/// Events of the log that a reader does not get.
+/// Events of the log that a reader does not receive.
 #[derive(Serialize, ToSchema)]
 pub(in crate::gateway) struct LogGap {
-    /// Their number, if known.
+    /// The number of these events, if known.
     #[schema(required)]
     missed: Option<u64>,
-    /// Where the present state can be read.
+    /// The path where the current state can be read.
     snapshot: &'static str,
 }
 
@@ -41,7 +41,7 @@ pub(in crate::gateway) struct LogGap {
 pub(super) struct Excerpt {
     /// The events as JSON.
     pub(super) items: Vec<Bytes>,
-    /// The caller's cursor after the excerpt.
+    /// The cursor of the caller after these events.
     pub(super) cursor: EventId,
 }
 
@@ -169,14 +169,15 @@ impl Following {
             }
             Ok(None) => Err(End::Closing),
             Err(error) => {
-                tracing::error!(%error, "the log cannot be read; a reader of events ends");
+                tracing::error!(%error, "the log cannot be read; a stream of events ends");
                 Err(End::Unreadable)
             }
         }
     }
 
-    /// Returns at most `limit` of the events up to `newest`, without waiting for others. If the caller wants few of the
-    /// events, there may be fewer than `limit` although others follow; only an unchanged cursor means the end.
+    /// Returns at most `limit` of the events up to `newest`, without waiting for further events. If the caller's filter
+    /// excludes most events, there may be fewer than `limit` although others follow. Only an unchanged cursor means the
+    /// end.
     ///
     /// # Errors
     /// [`End`]: the log cannot be read.

@@ -12,9 +12,10 @@
 //! than the retained events, it begins with a gap event that has the number of missing events. In both cases the stream
 //! continues after the gap.
 //!
-//! `earliest` and `latest` name the two ends of the log. **A page** has the events that are in the log already, for a
-//! caller who asks for `application/json`: at most `limit` of them, and the cursor after them. An unchanged cursor is
-//! the end of the log. A page may have fewer events than `limit` before that, if the caller's filter takes few.
+//! `earliest` and `latest` stand for the two ends of the log. **A page**, for a caller that asks for
+//! `application/json`, has at most `limit` of the events that are already in the log, and the cursor after them. An
+//! unchanged cursor means the end of the log. Before the end, a page may have fewer events than `limit` if the caller's
+//! filter excludes some.
 //!
 //! **Tokens in a browser.** Neither `EventSource` nor `WebSocket` can set a header. A token in an address would end up
 //! in logs and histories, so the gateway accepts none there. A page reads `/v1/events` with `fetch`, which can set
@@ -62,17 +63,17 @@ pub(super) fn routes(config: &mut ServiceConfig<'_>) {
 #[expect(dead_code, reason = "only for the OpenAPI document: events are kept as JSON")]
 struct EventPage {
     items: Vec<AnyEvent>,
-    /// Give this as `after` to read on. The same cursor again means that there are no more events yet.
+    /// Give this cursor as `after` to get the next page. If the cursor does not change, there are no more events yet.
     cursor: String,
 }
 
-/// Every kind of event; the document has their schemas from the types of the events.
+/// Every kind of event. The schemas in the document are derived from the types of the events.
 #[derive(ToSchema)]
 #[schema(as = Event)]
 struct AnyEvent {}
 
 /// Streams events as Server-Sent Events, from any position of the log. A caller that asks for `application/json` gets
-/// one page of the events that are there.
+/// one page of the events in the log.
 #[utoipa::path(
     operation_id = "readEvents",
     tag = "events",
@@ -87,7 +88,7 @@ struct AnyEvent {}
         ),
         (
             "limit" = Option<usize>, Query,
-            description = "Events at most, 1 to 1,000; 100 by default. Only for a page"
+            description = "The most events of a page, 1 to 1,000; 100 by default. Not allowed for a stream"
         ),
         ("Last-Event-ID" = Option<String>, Header, description = "Like `after`, which it overrides"),
     ),
@@ -120,7 +121,7 @@ async fn follow(
         .streaming::<_, Infallible>(body))
 }
 
-/// Whether a caller names JSON, and does not prefer a stream.
+/// Whether a caller accepts JSON and does not prefer a stream.
 fn prefers_page(accept: &Accept) -> bool {
     let quality = |kind: &str, subtype: &str| {
         let named = accept.iter().filter(|range| range.item.type_() == kind && range.item.subtype() == subtype);
@@ -130,7 +131,7 @@ fn prefers_page(accept: &Accept) -> bool {
     json.is_some() && json >= quality("text", "event-stream")
 }
 
-/// A page as JSON, which the events already are.
+/// Makes a page. The events are already JSON.
 fn page(items: &[Bytes], cursor: &EventId) -> Vec<u8> {
     let mut page = Vec::with_capacity(items.iter().map(|event| event.len() + 1).sum::<usize>() + 64);
     page.extend_from_slice(br#"{"items":["#);

@@ -20,16 +20,16 @@ use super::{
 
 /// The names of the parameters.
 const PARAMETERS: [&str; 5] = ["connection", "conversation", "type", "after", "limit"];
-/// The place before every event that the log has.
+/// The position before the oldest event of the log.
 const EARLIEST: &str = "earliest";
-/// The place after the newest event.
+/// The position after the newest event.
 const LATEST: &str = "latest";
 
 /// The parameters of an event stream.
 pub(super) struct EventQuery {
     filter: Filter,
     after: Option<String>,
-    /// Events at most; only for a page.
+    /// The most events of a page; not allowed for a stream.
     limit: Option<usize>,
 }
 
@@ -71,7 +71,7 @@ impl EventQuery {
     /// Follows the log from the requested position.
     ///
     /// # Errors
-    /// A limit was given, which a stream does not have; or the store cannot be read.
+    /// The query has a limit, which is not allowed for a stream, or the store cannot be read.
     pub(super) async fn follow(self, caller: &Caller) -> Result<Following, Problem> {
         if self.limit.is_some() {
             return Err(Problem::bad_request("limit is only for a page of events, not for a stream"));
@@ -105,7 +105,7 @@ impl EventQuery {
         let newest = journal.newest();
         match self.after.as_deref() {
             None | Some(LATEST) => Ok(Start::After(newest)),
-            // Without a store there is nothing before the newest event.
+            // Without a store, the log has no events before the newest one.
             Some(EARLIEST) if !journal.keeps() => Ok(Start::After(newest)),
             Some(EARLIEST) => {
                 let oldest = journal.read(|store| Ok(store.history().oldest)).await.map_err(|_| unreadable())?;

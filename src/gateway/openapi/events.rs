@@ -1,4 +1,5 @@
-//! The events in the document: a schema for each kind, all kinds as one type, and what a webhook receives.
+//! The events in the document: a schema for each kind, one type for all kinds, and the requests that a webhook
+//! receives.
 
 use serde_json::{Value, json};
 use tertulia_actors::{
@@ -13,7 +14,7 @@ use crate::gateway::events::LogGap;
 /// The kinds whose data has a schema of its own, by the name of that schema.
 const NAMED: [(&str, EventKind); 3] =
     [("Message", EventKind::Message), ("MessageDelivery", EventKind::MessageDelivery), ("Offer", EventKind::Ring)];
-/// The unions of the data of several kinds, which are taken apart.
+/// The unions of the data of several kinds. They are split into one schema for each kind.
 const UNIONS: [&str; 2] = ["ConversationEvent", "EventData"];
 
 /// The event that only a test of a webhook sends.
@@ -71,7 +72,7 @@ pub(super) fn describe(document: &mut Value) {
     let mapping = events.iter().map(|event| (format!("tertulia.{}", event.0), of_kind(event)["$ref"].clone()));
     let mapping: serde_json::Map<String, Value> = mapping.collect();
     schemas["Event"] = json!({
-        "description": "What happened, as a CloudEvents 1.0 object. Its `type` says which of these it is.",
+        "description": "An event, as a CloudEvents 1.0 object. The member `type` determines the schema.",
         "oneOf": events.iter().map(of_kind).collect::<Vec<_>>(),
         "discriminator": { "propertyName": "type", "mapping": mapping },
     });
@@ -84,7 +85,7 @@ pub(super) fn describe(document: &mut Value) {
         events.iter().map(|(kind, summary)| (format!("tertulia.{kind}"), webhook(kind, summary))).collect();
 }
 
-/// The members of a conversation, none of which must be there.
+/// The members of a conversation, all of them optional.
 fn changes_of(conversation: &Value) -> Value {
     let mut changes = conversation.clone();
     if let Some(schema) = changes.as_object_mut() {
@@ -93,7 +94,7 @@ fn changes_of(conversation: &Value) -> Value {
     if let Some(members) = changes["properties"].as_object_mut() {
         members.remove("connection");
     }
-    changes["description"] = "The members that changed, with their new values; null where a member was unset.".into();
+    changes["description"] = "The members that changed, with their new values. A member that was unset is null.".into();
     changes
 }
 
@@ -130,7 +131,7 @@ fn variants() -> Vec<(EventKind, Value)> {
     variants
 }
 
-/// The name of the schema to which `schema` refers; empty if it refers to none.
+/// The name of the schema to which `schema` refers; empty if `schema` is not a reference.
 fn name_in(schema: &Value) -> &str {
     schema["$ref"].as_str().and_then(|path| path.rsplit_once('/')).map_or("", |(_, name)| name)
 }
@@ -185,7 +186,7 @@ fn webhook(kind: &str, summary: &str) -> Value {
         "operationId": format!("on{name}"),
         "tags": ["events"],
         "summary": summary,
-        "description": "Sent to each webhook whose filter takes the event. Signed by Standard Webhooks.",
+        "description": "Sent to each webhook whose filter matches the event. Signed by Standard Webhooks.",
         "security": [],
         "parameters": headers,
         "requestBody": {
@@ -194,7 +195,7 @@ fn webhook(kind: &str, summary: &str) -> Value {
         },
         "responses": {
             "2XX": {
-                "description": "The event was received. With `replies`, the body says what to do in the conversation",
+                "description": "The event was received. With `replies`, the body has the reply for the conversation",
                 "content": { "application/json": { "schema": reference("WebhookAnswer") } },
             },
             "410": { "description": "The receiver is gone for good: the webhook is disabled" },

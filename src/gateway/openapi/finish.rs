@@ -1,14 +1,14 @@
-//! The last steps on the document: what the macros cannot say, said once for all schemas.
+//! The last changes to the document, which the macros cannot make. They apply to all schemas.
 
 use std::mem;
 
 use serde_json::{Value, json};
 
-/// The schema of whatever the platform or a caller may put into JSON.
+/// The name of the schema of any JSON value.
 const JSON: &str = "Json";
-/// The same for an object.
+/// The name of the schema of any JSON object.
 const JSON_OBJECT: &str = "JsonObject";
-/// How the macros name a page: this, and the name of its items.
+/// The macros name the schema of a page with this prefix and the name of the items.
 const PAGE_OF: &str = "Page_";
 
 /// The sign before the number of a section.
@@ -21,7 +21,8 @@ const HOLD_LIST: [&str; 3] = ["oneOf", "anyOf", "allOf"];
 /// The members that hold schemas by name.
 const HOLD_NAMED: [&str; 2] = ["properties", "schemas"];
 
-/// Names what the macros leave anonymous, and removes what only this crate's documentation understands.
+/// Gives names to the schemas that the macros leave anonymous, and removes text that is only for this crate's
+/// documentation.
 pub(super) fn finish(document: &mut Value) {
     name_items_of_pages(document);
     name_json(document);
@@ -34,8 +35,8 @@ pub(super) fn finish(document: &mut Value) {
         });
     }
     let schemas = &mut document["components"]["schemas"];
-    // A list of anything would refer to itself, which TypeScript allows only within an object. Lists in lists in lists do
-    // not occur.
+    // The schema of a list of any values would refer to itself, which TypeScript allows only within an object. So the
+    // schema allows lists in lists, but no deeper lists, which do not occur.
     let one = [json!("string"), json!("number"), json!("boolean"), json!("null")].map(|kind| json!({ "type": kind }));
     let or_list = |item: &Value| {
         let list = json!({ "type": "array", "items": item });
@@ -75,7 +76,7 @@ fn page_of(item: &str) -> String {
     format!("{item}Page")
 }
 
-/// Replaces each schema that says nothing by a reference to a named schema, so that generated code has a type for it.
+/// Replaces each schema without constraints by a reference to a named schema, so that generated code has a type for it.
 fn name_json(value: &mut Value) {
     match value {
         Value::Object(members) => {
@@ -123,7 +124,7 @@ fn operations(paths: &mut Value) -> impl Iterator<Item = &mut Value> {
     items.filter_map(Value::as_object_mut).flat_map(|item| item.values_mut()).filter(|value| value.is_object())
 }
 
-/// A parameter is absent rather than null.
+/// Removes the type null from a parameter, because a parameter is absent rather than null.
 fn never_null(parameter: &mut Value) {
     let Some(kind) = parameter.pointer_mut("/schema/type") else { return };
     let other = kind.as_array().and_then(|kinds| kinds.iter().find(|kind| *kind != "null")).cloned();
@@ -152,7 +153,8 @@ fn visit_texts(value: &mut Value, change: &mut impl FnMut(&mut String)) {
     }
 }
 
-/// Removes what only rustdoc can resolve: citations of rules in brackets, and the brackets around names of items.
+/// Removes the links that only rustdoc can resolve: citations of rules in brackets, and the brackets around names of
+/// items.
 fn without_links_into_the_code(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
     let mut rest = text;

@@ -56,7 +56,7 @@ pub(super) fn serve(config: &mut ServiceConfig<'_>) {
         (name = "rings", description = "Conversations that the platform offers to agents."),
         (name = "conversations", description = "Conversations: their members, messages and files, and every action."),
         (name = "events", description = "What happens, as CloudEvents: streams, pages, and what a webhook receives."),
-        (name = "webhooks", description = "Receivers of events over HTTP, signed by Standard Webhooks."),
+        (name = "webhooks", description = "Delivery of events to HTTP receivers, signed by Standard Webhooks."),
         (name = "bulk", description = "The same operation on many conversations, at a steady rate."),
         (name = "supervision", description = "What failed, and what was given up."),
         (name = "dead letters", description = "Notifications, commands and deliveries that could not be handled."),
@@ -134,7 +134,7 @@ pub(super) async fn elsewhere(state: Data<State>, request: HttpRequest) -> Probl
     Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", detail).header(header::ALLOW, methods.join(", "))
 }
 
-/// The document as text, which begins with what people look for first.
+/// Returns the document as text. It begins with the members that readers look for first.
 fn in_order(document: &Value) -> String {
     let order = ["openapi", "info", "servers", "tags", "paths", "webhooks", "components"];
     let members = order.iter().map(|name| format!("\"{name}\":{}", document[*name]));

@@ -106,10 +106,11 @@ struct Overview {
     counts: Counts,
     /// Dead letters that are kept.
     dead_letters: usize,
-    /// The last hour by minute, the oldest first, also of previous runs if there is a store. For a token that does not
-    /// reach every connection, of its own connections. Null without `history`.
+    /// The last hour by minute, the oldest first. With a store, this includes previous runs. A token that does not
+    /// reach every connection gets the numbers of its own connections. Null without `history`.
     minutes: Option<Vec<Minute>>,
-    /// The newest 200 notable events, the newest first, kept like `minutes`. Null without `history`.
+    /// The newest 200 notable events, the newest first. With a store, this includes previous runs. Null without
+    /// `history`.
     notable: Option<Vec<Notable>>,
 }
 
@@ -225,7 +226,7 @@ impl Counts {
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct Asked {
-    /// Whether `minutes` and `notable` are wanted too, which change slowly. True by default.
+    /// Whether the response includes `minutes` and `notable`, which change slowly. True by default.
     history: Option<bool>,
 }
 

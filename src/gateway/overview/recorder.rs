@@ -1,5 +1,5 @@
-//! Records the recent past for the overview, also while nobody looks. The cost does not grow with the events: counters
-//! are read every ten seconds, and only rare events are looked at.
+//! Records the recent past for the overview, also while no caller reads it. The cost does not depend on the number of
+//! events: counters are read every ten seconds, and only rare kinds of events are received.
 
 use std::{
     collections::HashMap,
@@ -34,18 +34,18 @@ use crate::{
 
 /// How often new notable events are stored.
 const STORE_EVERY: Duration = Duration::from_secs(1);
-/// How many times as rarely the counters are read.
+/// The counters are read once in this many store intervals.
 const SAMPLE_EVERY: u64 = 10;
-/// Notable events that may wait to be noted.
+/// The most notable events that may wait to be recorded.
 const WAITING: usize = 1_024;
-/// New dead letters that are looked at together.
+/// The most new dead letters that are read together.
 const LETTERS: usize = 10_000;
-/// Causes of new dead letters that are noted together.
+/// The most causes of new dead letters that are recorded together.
 const MOST_CAUSES: usize = 50;
-/// The most bytes of a reason that is kept of a dead letter or a failed delivery.
+/// The most bytes of the reason of a dead letter or a failed delivery that are recorded.
 const REASON: usize = 300;
 
-/// The events that are notable. Each happens rarely while all is well.
+/// The kinds of notable events. They are rare in normal operation.
 const KINDS: [EventKind; 7] = [
     EventKind::Disconnected,
     EventKind::Failed,
@@ -83,7 +83,7 @@ impl Recorder {
             failures: 0,
         };
         actix_rt::spawn(async move {
-            // A recording that ends with its last step has nothing more to say.
+            // The recording has no result.
             let _ = closing.run_until_cancelled(recording.run()).await;
         });
         recorder
@@ -142,11 +142,11 @@ struct Recording {
     webhooks: Weak<Webhooks>,
     access: Arc<ArcSwap<Access>>,
     events: EventStream,
-    /// The newest dead letter that was noted.
+    /// The newest dead letter that was recorded.
     last_letter: Option<DeadLetterId>,
-    /// The restarts of each connection that restarted.
+    /// The number of restarts of each connection that restarted.
     restarts: HashMap<ConnectionId, u64>,
-    /// The failed attempts of all webhooks at the last look.
+    /// The number of failed attempts of all webhooks when they were last read.
     failures: u64,
 }
 
@@ -193,7 +193,7 @@ impl Recording {
     }
 
     fn note_event(&self, event: &Event) {
-        // The service ends connections itself when it stops or is told to.
+        // Not notable: the service ended the connection because it stops or because a caller requested the end.
         if matches!(event.data, EventData::Disconnected { reason: DisconnectReason::ClosedByUs, .. }) {
             return;
         }
@@ -248,7 +248,7 @@ impl Recording {
         self.restarts = restarts;
     }
 
-    /// Notes new dead letters, those of one cause together.
+    /// Records new dead letters, with one notable event for each cause.
     async fn note_letters(&mut self) {
         let Some(tertulia) = self.recorder.tertulia.upgrade() else { return };
         let letters = tertulia.dead_letters().list(self.last_letter.as_ref(), LETTERS);
@@ -274,7 +274,7 @@ impl Recording {
                 conversation: letter.conversation.as_ref().map(ToString::to_string),
                 data: json!({ "count": count, "letterKind": letter.kind, "reason": beginning(&letter.reason) }),
             };
-            // Callers who do not reach the webhook must not learn of its deliveries.
+            // Callers whose reach does not include the webhook must not see its deliveries.
             let of_webhook = letter.subscriber.as_deref().map(|subscriber| {
                 let webhook = webhooks.iter().find(|webhook| webhook.definition.id.subscriber() == subscriber);
                 webhook.map_or(&Reach::EVERYTHING, |webhook| &webhook.definition.reach)
@@ -284,7 +284,7 @@ impl Recording {
         }
     }
 
-    /// Notes webhooks that began to fail, or were disabled because they failed.
+    /// Records webhooks that began to fail or that were disabled because they failed.
     async fn look_at_webhooks(&mut self) {
         let Some(failures) = self.webhooks.upgrade().map(|webhooks| webhooks.metrics().failures()) else { return };
         if std::mem::replace(&mut self.failures, failures) == failures {

@@ -1,5 +1,5 @@
-//! The records of the recent past in the store. Their number is bounded, because each replaces the record of an hour ago,
-//! or of many events ago.
+//! The records of the recent past in the store. Their number is limited, because each new record replaces the record of
+//! an hour ago, or the record of 200 events ago.
 //!
 //! | key | holds |
 //! |---|---|
@@ -29,7 +29,7 @@ pub(super) struct Stored {
 }
 
 impl Stored {
-    /// Takes a record; returns whether it is still of use.
+    /// Adds a record. Returns whether the record is still needed.
     fn take(&mut self, kind: &str, record: &Record) -> bool {
         match kind {
             MINUTE => parse(record).filter(is_recent).map(|minute| self.minutes.push(minute)).is_some(),
@@ -48,7 +48,7 @@ fn name(reach: &Reach) -> String {
     serde_json::to_string(reach).unwrap_or_default()
 }
 
-/// Writes what is new in `series`, without waiting until it is durable.
+/// Writes the new records of `series`, without waiting until they are durable.
 pub(super) fn write(journal: &Journal, series: &mut Series) {
     if !journal.keeps() {
         return;
@@ -70,8 +70,8 @@ fn put(key: RecordKey, value: &impl Serialize) -> Option<Change> {
     Some(Change::Put(Table::Notes, Record { key, value: value.into() }))
 }
 
-/// Reads what previous runs stored for `reaches`, and removes the records of other reaches and of an unknown shape.
-/// Repeats the request until the store responds.
+/// Reads the records that previous runs stored for `reaches`. Removes records of other reaches and records of an
+/// unknown format. Repeats the request until the store responds.
 pub(super) async fn read(journal: &Journal, reaches: &[Reach]) -> Vec<(Reach, Stored)> {
     if !journal.keeps() {
         return Vec::new();

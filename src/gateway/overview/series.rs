@@ -1,5 +1,5 @@
-//! What the service keeps of its recent past for the callers of one reach: the last hour by minute, and the newest
-//! notable events. Each reach has its own, so that the trouble of one tenant does not displace that of another.
+//! The recent past for the callers of one reach: the last hour by minute, and the newest notable events. Each reach has
+//! its own series, so that the events of one tenant do not displace the events of another.
 
 use std::collections::VecDeque;
 
@@ -35,8 +35,8 @@ pub(super) struct Minute {
     pub(super) commands: u64,
     /// Commands that failed.
     pub(super) commands_failed: u64,
-    /// The median of the seconds from a frame to its events. Null if no event came, and for a token that does not reach
-    /// every connection.
+    /// The median of the time from a frame to its events, in seconds. Null if no event came, and for a token that does
+    /// not reach every connection.
     pub(super) p50: Option<f64>,
     /// The 99th percentile of the same time.
     pub(super) p99: Option<f64>,
@@ -46,39 +46,39 @@ pub(super) struct Minute {
     pub(super) restarts: u64,
 }
 
-/// Something that an operator wants to know of.
+/// A notable event: something that an operator should know.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Notable {
-    /// The id of the event, or an id made of what happened.
+    /// The id of the event in the log, or an id that is made from the kind and the time.
     pub(super) id: String,
     /// When it happened.
     #[schema(value_type = String, format = DateTime)]
     pub(super) time: Timestamp,
     /// The name of an event after `tertulia.`: `connection.disconnected`, `connection.waiting`, `connection.failed`,
-    /// `connection.lacking`, `connection.identity-lost`, `conversation-restarted` or `conversation-quarantined`. Beyond
-    /// the events: `connection-restarted`, `dead-letters`, `webhook-failing`, `webhook-disabled`, `service-started` and
-    /// `not-noted`.
+    /// `connection.lacking`, `connection.identity-lost`, `conversation-restarted` or `conversation-quarantined`.
+    /// Notable events that are not in the log: `connection-restarted`, `dead-letters`, `webhook-failing`,
+    /// `webhook-disabled`, `service-started` and `not-noted`.
     pub(super) kind: String,
     pub(super) connection: Option<String>,
     pub(super) conversation: Option<String>,
-    /// The data of the event. `dead-letters` have the `count`, `letterKind` and `reason` of letters of one cause, a
-    /// webhook its id as `webhook`.
+    /// The data of the event. For `dead-letters`, the `count`, `letterKind` and `reason` of letters of one cause. For a
+    /// webhook, its id as `webhook`.
     #[schema(value_type = Object)]
     pub(super) data: Value,
 }
 
-/// Whom a notable event concerns: the callers who reach both.
+/// The callers that may see a notable event: their reach must include both members.
 #[derive(Clone, Copy)]
 pub(super) struct Concern<'a> {
     /// A connection.
     pub(super) connection: Option<&'a str>,
-    /// Everything that a webhook reaches; [`Reach::EVERYTHING`] for what belongs to the process.
+    /// The reach of a webhook; [`Reach::EVERYTHING`] for an event of the process.
     pub(super) reach: Option<&'a Reach>,
 }
 
 impl<'a> Concern<'a> {
-    /// Concerns callers who reach every connection.
+    /// Only callers that reach every connection.
     pub(super) const PROCESS: Concern<'static> = Concern { connection: None, reach: Some(&Reach::EVERYTHING) };
 
     pub(super) fn connection(connection: &'a str) -> Self {
@@ -98,9 +98,9 @@ pub(super) struct Sample {
 pub(super) struct Series {
     pub(super) reach: Reach,
     minutes: VecDeque<Minute>,
-    /// The last sample, from which the next one is counted.
+    /// The last sample. The next sample is compared with it.
     before: Sample,
-    /// The histogram at the beginning of the present minute.
+    /// The histogram at the beginning of the current minute.
     minute_began: Option<Latency>,
     notable: VecDeque<(u64, Notable)>,
     /// The number of the next notable event.
@@ -112,14 +112,14 @@ pub(super) struct Series {
 }
 
 impl Series {
-    /// Counts from `now` on.
+    /// Begins a series that counts from the sample `now`.
     pub(super) fn new(reach: Reach, now: Sample) -> Self {
         let minute_began = now.frame_to_event.clone();
         let (minutes, notable) = (VecDeque::new(), VecDeque::new());
         Self { reach, minutes, before: now, minute_began, notable, next: 0, stored: 0, stored_minute: None }
     }
 
-    /// Adds what a previous run stored, in any order.
+    /// Adds the records of a previous run, in any order.
     pub(super) fn restore(&mut self, minutes: Vec<Minute>, notable: Vec<(u64, Notable)>) {
         for minute in minutes {
             match self.minutes.binary_search_by_key(&minute.time, |known| known.time) {
@@ -127,7 +127,7 @@ impl Series {
                 Err(at) => self.minutes.insert(at, minute),
             }
         }
-        // What happened while the store was read comes after what it had.
+        // Events that were recorded while the store was read come after the stored events.
         let since: Vec<Notable> = self.notable.drain(..).map(|(_, notable)| notable).collect();
         self.notable = notable.into();
         self.notable.make_contiguous().sort_unstable_by_key(|(number, _)| *number);
@@ -136,7 +136,7 @@ impl Series {
         since.into_iter().for_each(|notable| self.note(notable));
     }
 
-    /// Counts what happened since the last sample in the minute of `time`.
+    /// Adds the differences from the last sample to the minute of `time`.
     pub(super) fn sample(&mut self, time: Timestamp, now: Sample) {
         let begins = time.as_second() - time.as_second().rem_euclid(MINUTE_SECONDS);
         let Ok(begins) = Timestamp::from_second(begins) else { return };
@@ -159,13 +159,14 @@ impl Series {
         self.before = now;
     }
 
-    /// Whether the series is of callers whom something concerns.
+    /// Whether the callers of this series may see a notable event of `concern`.
     pub(super) fn is_concerned(&self, concern: Concern<'_>) -> bool {
         concern.connection.is_none_or(|connection| self.reach.sees(connection))
             && concern.reach.is_none_or(|reach| self.reach.covers(reach))
     }
 
-    /// Keeps a notable event, in place of the oldest if there are many. An event that is already there is kept once.
+    /// Adds a notable event, and removes the oldest if there are too many. An event that is already there is not added
+    /// again.
     pub(super) fn note(&mut self, mut notable: Notable) {
         if self.notable.iter().any(|(_, known)| known.id == notable.id) {
             return;
@@ -192,14 +193,14 @@ impl Series {
         notable
     }
 
-    /// The present minute, if it is not stored yet as it is.
+    /// Returns the current minute, if it has changed since it was last stored.
     pub(super) fn take_minute(&mut self) -> Option<&Minute> {
         let present = self.minutes.back().filter(|present| Some(*present) != self.stored_minute.as_ref())?;
         self.stored_minute = Some(present.clone());
         Some(present)
     }
 
-    /// The notable events that are not stored yet, each with its number.
+    /// Returns the notable events that are not stored yet, each with its number.
     pub(super) fn take_unstored(&mut self) -> impl Iterator<Item = &(u64, Notable)> {
         let first = std::mem::replace(&mut self.stored, self.next);
         self.notable.iter().filter(move |(number, _)| *number >= first)
@@ -212,7 +213,8 @@ impl Minute {
         Self { time, frames: 0, events: None, commands: 0, commands_failed: 0, p50, p99, reconnects: 0, restarts: 0 }
     }
 
-    /// Counts from `before` to `now`. A sum over connections is smaller after a connection was removed.
+    /// Adds the differences from `before` to `now`. A sum over connections becomes smaller when a connection is
+    /// removed; then nothing is added.
     fn count(&mut self, now: &Counts, before: &Counts) {
         let failed = now.commands_failed.saturating_sub(before.commands_failed);
         self.frames += now.frames.saturating_sub(before.frames);
@@ -225,8 +227,8 @@ impl Minute {
         self.restarts += now.restarts.saturating_sub(before.restarts);
     }
 
-    /// Adds what a previous run counted in the same minute. The quantiles of both cannot be added: those of the present
-    /// run stay.
+    /// Adds the numbers of a previous run in the same minute. Quantiles cannot be added, so the quantiles of the
+    /// current run stay.
     fn add(&mut self, other: &Self) {
         self.frames += other.frames;
         self.events = self.events.map_or(other.events, |events| Some(events + other.events.unwrap_or_default()));
@@ -263,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn each_minute_has_what_was_counted_in_it_and_only_an_hour_is_kept() {
+    fn each_minute_has_its_own_counts_and_only_an_hour_is_kept() {
         let latency = Latency::default();
         let mut series = Series::new(Reach::EVERYTHING, sample(10, 0, &latency));
         latency.observe(Duration::from_millis(1));
@@ -281,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_previous_run_stored_comes_before_what_happened_since() {
+    fn records_of_a_previous_run_come_before_new_ones() {
         let latency = Latency::default();
         let mut series = Series::new(Reach::EVERYTHING, sample(0, 0, &latency));
         series.sample(at(660), sample(4, 0, &latency));

@@ -57,7 +57,7 @@ impl Caller {
         &self.holder.reach
     }
 
-    /// The largest body that the caller may send through to the platform, in bytes.
+    /// The largest body of a request to a service of the platform, in bytes.
     pub(in crate::gateway) fn forwarded_bytes(&self) -> u64 {
         self.holder.forwarded_bytes
     }

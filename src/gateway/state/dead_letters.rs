@@ -55,7 +55,8 @@ impl<'a> CallersLetters<'a> {
         Own::Part(self.reach, webhooks.iter().map(|webhook| webhook.definition.id.subscriber()).collect())
     }
 
-    /// At most `limit` letters after the letter `after`, the oldest first; of one cause, if there is a `cause`.
+    /// Returns at most `limit` letters after the letter `after`, the oldest first. With `cause`, only letters of this
+    /// cause.
     pub(in crate::gateway) async fn list(
         &self,
         cause: Option<&CauseId>,
@@ -102,7 +103,7 @@ impl<'a> CallersLetters<'a> {
         Ok(())
     }
 
-    /// The causes of the letters, the one with the newest letter first.
+    /// Returns the causes of the letters. The cause with the newest letter is first.
     pub(in crate::gateway) async fn causes(&self) -> Vec<Cause> {
         let mut causes: HashMap<CauseId, Cause> = HashMap::new();
         for letter in self.list(None, None, usize::MAX).await {

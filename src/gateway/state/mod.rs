@@ -58,7 +58,7 @@ pub struct State {
     pub(super) http: HttpMetrics,
     pub(super) document: Document,
     pub(super) under_way: Arc<UnderWay>,
-    /// The last seconds, from one request to the next.
+    /// The numbers of the last seconds, counted between two requests.
     pub(super) recent: Recent,
     /// The last hour and the newest notable events.
     pub(super) recorder: Arc<Recorder>,

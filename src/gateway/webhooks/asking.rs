@@ -23,8 +23,8 @@ pub(super) struct New {
     filter: Option<Wanted>,
     /// Whether the events of one conversation are delivered in order, one at a time; true by default.
     ordered: Option<bool>,
-    /// Whether the receiver's answers are replies, as `WebhookAnswer` describes them; false by default. Such a webhook must
-    /// be ordered.
+    /// Whether the service runs the receiver's answers as replies, in the format `WebhookAnswer`; false by default. A
+    /// webhook with replies must be ordered.
     replies: Option<bool>,
     /// Seconds between the attempts to deliver one event, at most 20 numbers from 0 to 86,400; by default 5, 300, 1800,
     /// 7200, 18000, 36000 and 36000.

@@ -19,7 +19,7 @@ pub(super) struct View {
     filter: Wanted,
     /// Whether the events of one conversation are delivered in order, one at a time.
     ordered: bool,
-    /// Whether the receiver's answers are carried out as replies.
+    /// Whether the service runs the receiver's answers as replies.
     replies: bool,
     /// Seconds between the attempts to deliver one event.
     retries: Vec<f64>,

@@ -348,8 +348,8 @@ impl Lanes {
         self.go_on(lane);
     }
 
-    /// Records that the reply to the lane's first event is durable. The lane continues after [`Self::go_on`]; meanwhile
-    /// it occupies no place among the attempts.
+    /// Records that the reply to the lane's first event is durable. The lane continues after [`Self::go_on`]. Until
+    /// then it does not count as a running attempt.
     pub(super) fn replied(&mut self, lane: &Lane) {
         self.under_way = self.under_way.saturating_sub(1);
         if let Some(waiting) = self.lanes.get_mut(lane) {
@@ -357,8 +357,8 @@ impl Lanes {
         }
     }
 
-    /// Adds a lane whose reply of a previous run must be accepted before its events are delivered. Call this before the
-    /// events are added.
+    /// Adds a lane with a reply from a previous run. The commands of the reply must be accepted before the events of
+    /// the lane are delivered. Call this before the events are added.
     pub(super) fn restore_reply(&mut self, lane: Lane) {
         self.lanes.entry(lane).or_insert_with(|| Waiting::new(VecDeque::new(), Phase::Replying, Head::default()));
     }

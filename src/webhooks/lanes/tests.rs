@@ -47,7 +47,7 @@ fn a_conversations_next_event_waits_until_the_outcome_is_durable() {
 }
 
 #[test]
-fn a_conversations_next_event_waits_until_the_reply_to_the_one_before_is_accepted() {
+fn the_next_event_of_a_conversation_waits_until_the_previous_reply_is_accepted() {
     let mut lanes = Lanes::new(0);
     for offset in 1..=2 {
         lanes.take(lane(0), offset);
@@ -56,7 +56,7 @@ fn a_conversations_next_event_waits_until_the_reply_to_the_one_before_is_accepte
     lanes.delivered(&go.lane, 0);
     assert!(!lanes.is_idle());
     lanes.replied(&go.lane);
-    assert!(lanes.is_idle(), "the reply occupies no place among the attempts");
+    assert!(lanes.is_idle(), "the reply does not count as a running attempt");
     assert_eq!((lanes.next(0), lanes.wake_at(), lanes.pending()), (None, None, 1));
     lanes.go_on(&lane(0));
     assert_eq!(lanes.next(0).unwrap().item.offset, 2);

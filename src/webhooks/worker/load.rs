@@ -20,7 +20,7 @@ use crate::webhooks::{
 struct Left {
     progress: ProgressRecord,
     kept: Vec<(Lane, Item, Head)>,
-    /// The replies of each lane without an outcome, in order.
+    /// The replies without an outcome, by lane, in order.
     replies: BTreeMap<Lane, Vec<(u64, PendingReply)>>,
     fresh: Vec<StoredEvent>,
     /// Fresh events that the log no longer has: their number and the last of them.
@@ -126,7 +126,7 @@ fn left(store: &dyn Store, id: &WebhookId) -> Result<Left, StoreError> {
     Ok(Left { progress, kept, replies, fresh, lost })
 }
 
-/// The lane and the offset in a record's key.
+/// Returns the lane and the offset in a record's key.
 fn place(found: &Record) -> Option<(Lane, u64)> {
     let [lane, offset] = found.key.parts()?.last_chunk::<2>()?.clone();
     Some((Lane::named(&lane), u64::from_str_radix(&offset, 16).ok()?))

@@ -51,7 +51,7 @@ const STUMBLE: Duration = Duration::from_secs(1);
 const LONGEST_SLEEP: Duration = Duration::from_secs(60);
 /// If the clock is set back by more than this many milliseconds, all waiting events are tried at once.
 const SET_BACK: i64 = 60_000;
-/// The most replies without an outcome. Beyond it nothing is delivered.
+/// The most replies without an outcome. At this limit, deliveries pause.
 const MOST_REPLIES: usize = 10_000;
 /// The most concurrent tests.
 const MOST_TESTS: usize = 4;
@@ -125,11 +125,11 @@ enum Happened {
     /// An event to give up because too many are kept.
     Overflowed(Lane, Item, Option<Cargo>),
     Settled(Lane),
-    /// A reply is stored with the end of its delivery.
+    /// A reply is durable, together with the end of its delivery.
     Answered(Lane, u64, PendingReply),
-    /// The conversation has accepted the commands of the lane's replies, or never will.
+    /// The conversation has accepted the commands of the lane's replies, or will not accept them.
     Submitted(Lane, Vec<Submitted>),
-    /// The commands of a reply have an outcome. If they failed: why, and the event.
+    /// All commands of a reply have an outcome. If one failed, the reason and the event.
     Replied(Lane, u64, Option<(String, Option<Cargo>)>),
     Tested(Cargo, Attempted, oneshot::Sender<Option<Tested>>),
     /// The event of a dead letter is stored.
@@ -210,7 +210,7 @@ impl Worker {
         loop {
             self.look_at_the_clock();
             let is_active = self.shared.is_enabled() && !is_stopping;
-            // Replies that nobody carries out hold up the deliveries, or they would fill the memory.
+            // Too many replies without an outcome pause the deliveries. Otherwise the replies would fill the memory.
             let is_active = is_active && self.replies < MOST_REPLIES;
             if is_active {
                 self.read();

@@ -145,7 +145,8 @@ impl Worker {
         }
     }
 
-    /// Ends the delivery of a lane's first event, which the receiver took. Returns the changes that make the end durable.
+    /// Ends the delivery of a lane's first event, which the receiver accepted. Returns the changes that make the end
+    /// durable.
     fn done(&mut self, go: &Go, cargo: &Cargo, attempted: &Attempted, now: i64) -> Vec<Change> {
         self.failing_since = None;
         self.bodies.remove(&go.item.offset);
@@ -230,7 +231,7 @@ impl Worker {
             %connection,
             conversation = cargo.conversation.as_deref(),
             event = cargo.id,
-            "an event could not be delivered, or its answer not be carried out; it goes to the dead letters"
+            "the delivery of an event failed, or a command in its answer failed; the event becomes a dead letter"
         );
         let subscriber = self.id.subscriber();
         self.context.dead_letters.put_undelivered(&subscriber, &connection, conversation.as_ref(), reason, &cargo.body);

@@ -1,8 +1,8 @@
-//! Replies: the commands in a receiver's answer, carried out in the conversation of the event, each once.
+//! Replies: runs the commands in a receiver's answer in the conversation of the event, each command once.
 //!
-//! The commit that ends a delivery has the commands in it. From then on the event is never delivered again, and the
-//! commands are submitted until each has an outcome, under keys that name the event. A crash at any point repeats the
-//! submission of a command under its key, which acts once.
+//! The commit that ends a delivery also stores the commands. After this commit, the event is never delivered again, and
+//! each command is submitted until it has an outcome. The keys of the commands contain the id of the event. After a
+//! crash, a command is submitted again under the same key, so it acts once.
 
 use std::{pin::Pin, rc::Rc, time::Duration};
 
@@ -30,19 +30,19 @@ use crate::webhooks::{
     schedule::millis,
 };
 
-/// How long the commands of a reply may wait until they are sent. Longer than an outage of the platform, and shorter than
-/// the outcomes of commands are stored, so that no command runs again.
+/// How long the commands of a reply may wait until they are sent. This is longer than a usual outage of the platform.
+/// It is shorter than the time for which outcomes of commands are stored, so that no command runs again.
 const LIFETIME: Duration = Duration::from_secs(60 * 60);
-/// How long a connection or conversation may be unable to accept the commands.
+/// How long a command is submitted again while the connection or the conversation cannot accept it.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// How often an unknown outcome is asked for again.
+/// The most repetitions of a submission whose outcome is unknown.
 const MOST_ASKED_AGAIN: usize = 3;
 
 /// The outcome of a command that was accepted.
 type Outcome = Pin<Box<dyn Future<Output = Result<Done, ConversationError>>>>;
 
-/// A reply whose commands were submitted, with what became of each. The commands after one that was not accepted were not
-/// submitted.
+/// A reply whose commands were submitted, with the outcome of each submission. After a command that was not accepted,
+/// the remaining commands were not submitted.
 pub(super) struct Submitted {
     offset: u64,
     reply: PendingReply,
@@ -66,7 +66,7 @@ impl Worker {
             return self.settle(lane, changes);
         }
         let pending = PendingReply {
-            // A dead letter that is delivered again is answered again.
+            // A replayed dead letter is answered again, so the commands of its answer need new keys.
             event: lane.replayed().map_or_else(|| cargo.id.clone(), |letter| format!("{}/{letter}", cargo.id)),
             connection: reply_to.0,
             conversation: reply_to.1,
@@ -81,7 +81,7 @@ impl Worker {
         }));
     }
 
-    /// Shows this side as typing. Whether that succeeds does not matter, so nothing waits for the outcome.
+    /// Shows this side as typing. Does not wait for the outcome, because a failure is ignored.
     fn show_typing(&self, connection: &ConnectionId, conversation: &ConversationId) {
         let Some(tertulia) = self.context.tertulia.upgrade() else { return };
         if let Some(handle) = tertulia.connection(connection).conversation(conversation) {
@@ -121,13 +121,13 @@ impl Worker {
         }
     }
 
-    /// Ends a reply. A reply of which something failed becomes a dead letter.
+    /// Ends a reply. The event becomes a dead letter if a command of the reply failed.
     pub(super) fn replied(&mut self, lane: &Lane, offset: u64, failed: Option<(String, Option<Cargo>)>) {
         self.replies = self.replies.saturating_sub(1);
         self.context.metrics.replied(failed.is_none());
         match failed {
             Some((reason, Some(cargo))) => self.bury(&cargo, reason),
-            Some((_, None)) => tracing::error!(webhook = %self.id, %lane, "a reply that failed can no longer be read"),
+            Some((_, None)) => tracing::error!(webhook = %self.id, %lane, "the event of a failed reply cannot be read"),
             None => {}
         }
         self.append(vec![record::remove(record::reply(&self.id, lane, offset))], || {});
@@ -143,7 +143,8 @@ async fn submit_all(
     let mut outcomes = Vec::new();
     for number in 0..reply.commands.len() {
         let submitted = submit(context, webhook, reply, number).await;
-        // What a previous run learned of this command must not change what becomes of the commands after it.
+        // After these errors, the next command is submitted too. In a second run, a command that was accepted before
+        // may fail with these errors, and the commands after it must run all the same.
         let goes_on = match &submitted {
             Ok(_) | Err(ConversationError::Refused(_) | ConversationError::ClosedConnection { .. }) => true,
             Err(_) => false,
@@ -156,7 +157,7 @@ async fn submit_all(
     outcomes
 }
 
-/// Submits one command, again if it cannot be accepted now.
+/// Submits one command. Repeats the submission while the command cannot be accepted yet.
 async fn submit(
     context: &WebhookContext,
     webhook: &WebhookId,
@@ -201,7 +202,7 @@ async fn first_failure(
             Ok(outcome) => outcome.await,
             Err(error) => Err(error),
         };
-        // The conversation left the memory meanwhile, such as with its connection.
+        // The outcome is unknown if the conversation was unloaded meanwhile, such as with its connection.
         for _ in 0..MOST_ASKED_AGAIN {
             if !matches!(outcome, Err(ConversationError::OutcomeUnknown { .. })) || left(reply).is_zero() {
                 break;
@@ -234,10 +235,11 @@ async fn answered_event(context: &WebhookContext, webhook: &WebhookId, lane: &La
     }
 }
 
-/// The conversation of a reply, once its connection has restored the conversations of a previous run.
+/// Waits until the connection has restored the conversations of a previous run, and returns the conversation of a
+/// reply.
 async fn find(context: &WebhookContext, webhook: &WebhookId, reply: &PendingReply) -> Option<ConversationHandle> {
     let Some(tertulia) = context.tertulia.upgrade() else {
-        // The process ends; the next run carries out the reply.
+        // The process ends. The next run submits the commands.
         return std::future::pending().await;
     };
     let connection = tertulia.connection(&reply.connection);
@@ -247,7 +249,7 @@ async fn find(context: &WebhookContext, webhook: &WebhookId, reply: &PendingRepl
     Some(handle.called_by(Some(webhook.subscriber().into())))
 }
 
-/// The time in which the commands of a reply may still be sent.
+/// The remaining time in which the commands of a reply may be sent.
 fn left(reply: &PendingReply) -> Duration {
     Duration::from_millis(u64::try_from(reply.until.saturating_sub(now())).unwrap_or_default())
 }

@@ -1,4 +1,4 @@
-// A whole bot: answers each message of a consumer once, whatever is killed in between.
+// A complete bot. It answers each message of a consumer exactly once, even if the bot or the service is killed.
 // node bot.js http://127.0.0.1:8080 bots-1 cursor.txt
 import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 

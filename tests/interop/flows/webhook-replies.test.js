@@ -1,7 +1,7 @@
-// Bots that are receivers of webhooks: the two examples, each in a process of its own, answer consumers while the service
-// is killed again and again. The ledger says that each message was answered once, and in which order.
+// Bots that are receivers of webhooks. Each of the two examples runs in a process of its own and answers consumers
+// while the service is killed repeatedly. The ledger shows that each message was answered once and in order.
 //
-// REPLIES="messages conversations kills" changes the amount, such as
+// REPLIES="messages conversations kills" changes the numbers, for example:
 // REPLIES="2000 100 10" FLOWS_WITHIN=1800 node run.js webhook-replies
 
 import assert from 'node:assert/strict';
@@ -19,7 +19,7 @@ const [MESSAGES, CONVERSATIONS, KILLS] = (process.env.REPLIES ?? '60 6 3').split
 
 const example = (name) => fileURLToPath(new URL(`../replies/${name}`, import.meta.url));
 
-/** A receiver in a process of its own; its URL. */
+/** Starts a receiver in a process of its own. Returns its URL. */
 async function receiver(t, command, file, secret) {
   const env = { ...process.env, PORT: '0', SECRET: secret };
   const child = spawn(command, [example(file)], { stdio: ['ignore', 'pipe', 'ignore'], env });

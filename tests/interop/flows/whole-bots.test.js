@@ -1,6 +1,6 @@
-// Whole bots that follow the events: the two examples, each in a process of its own. The service and the bot are killed
-// in turns. The ledger says that each message was answered once, in order, with what the first event told of the
-// conversation.
+// Complete bots that read the stream of events. Each of the two examples runs in a process of its own, and the service
+// and the bot are killed in turns. The ledger shows that each message was answered once, in order, and that each answer
+// has data from the first event of the conversation.
 
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
@@ -18,7 +18,7 @@ const MESSAGES = 40;
 const CONVERSATIONS = 5;
 const KILLS = 4;
 
-/** The two examples, each as a bot of its own: rings go to whichever is free. */
+/** The two examples, each with a login of its own, because rings go to any free agent. */
 for (const [command, name, login] of [[process.execPath, 'bot.js', 'bot5'], ['python3', 'bot.py', 'bot6']]) {
   test(`${name} answers each message once, while it and the service are killed`, async (t) => {
     const service = await Service.start(t, login);

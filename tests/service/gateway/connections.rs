@@ -6,9 +6,9 @@ use serde_json::json;
 use super::{ANN, MONITOR, WRONG, ids, messages};
 use crate::running::{BOT, PATIENCE, Running};
 
-/// A bot knows its own messages by `userId`, on every connection that sees them.
+/// A bot recognizes its own messages by `userId`, on every connection that sees them.
 #[actix_rt::test]
-async fn a_connection_says_who_it_is_and_by_that_its_messages_are_known() {
+async fn a_connection_has_a_user_id_that_identifies_its_messages() {
     let mut running = Running::start(&format!("{BOT}{ANN}"));
     running.ready("bots-1").await;
     running.ready("ann").await;

@@ -28,7 +28,7 @@ async fn the_log_is_read_in_pages_from_either_end() {
     let whole = all_events(&running).await;
     let (all, last) = page(&running, "after=earliest&limit=1000").await;
     assert_eq!(all, whole);
-    // At the end there is nothing, and the cursor stays.
+    // At the end of the log, a page is empty and the cursor does not change.
     for query in [format!("after={last}"), "after=latest".to_owned(), String::new()] {
         assert_eq!(page(&running, &query).await, (Vec::new(), last.clone()), "{query}");
     }
@@ -36,7 +36,7 @@ async fn the_log_is_read_in_pages_from_either_end() {
     running.heard("message", &id).await;
     let (items, cursor) = page(&running, &format!("after={last}&type=message")).await;
     assert_eq!((items.len(), &items[0]["data"]["body"]), (1, &json!("again")));
-    // What the filter leaves out is passed over.
+    // The cursor also advances over events that the filter excludes.
     assert_eq!(page(&running, &format!("after={last}&connection=none")).await.0, Vec::<Value>::new());
     assert_eq!(page(&running, &format!("after={cursor}&type=message")).await.0, Vec::<Value>::new());
     let (items, cursor) = page(&running, "after=other-7").await;
@@ -46,7 +46,7 @@ async fn the_log_is_read_in_pages_from_either_end() {
     );
     assert_eq!(page(&running, &format!("after={cursor}")).await.0, Vec::<Value>::new());
 
-    // Who prefers a stream gets one, which has no limit.
+    // A caller that prefers a stream gets a stream, which must not have a limit.
     let accept = [("accept", "text/event-stream, application/json;q=0.5")];
     let mut stream = running.follow("/v1/events?after=earliest", &accept).await;
     assert_eq!(stream.event().await, whole[0]);
@@ -58,7 +58,7 @@ async fn the_log_is_read_in_pages_from_either_end() {
     }
 }
 
-/// The loop of the interface's page, as typed, with pages small enough to be several.
+/// The export loop from interface.md, unchanged except for smaller pages, so that there are several pages.
 async fn export(running: &Running, folder: &Path) {
     let block = INTERFACE.split("```sh\n").skip(1).map(|rest| rest.split("```").next().unwrap());
     let script =
@@ -70,7 +70,7 @@ async fn export(running: &Running, folder: &Path) {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
-/// What was exported, by the cursors that the pages were asked with.
+/// The events in all exported files, in the order of their ids.
 fn exported(folder: &Path) -> Vec<Value> {
     let mut events = Vec::new();
     for entry in fs::read_dir(folder.join("export")).unwrap() {
@@ -86,7 +86,7 @@ fn exported(folder: &Path) -> Vec<Value> {
 }
 
 #[actix_rt::test]
-async fn the_export_of_the_page_has_every_event_once_also_if_a_run_was_killed() {
+async fn the_documented_export_has_every_event_once_also_after_a_killed_run() {
     let mut running = Running::bot().await;
     let folder = tempfile::tempdir().unwrap();
     let cursor = folder.path().join("export/cursor");
@@ -95,7 +95,8 @@ async fn the_export_of_the_page_has_every_event_once_also_if_a_run_was_killed() 
         running.conversation().await;
         export(&running, folder.path()).await;
         assert_eq!(exported(folder.path()), all_events(&running).await, "round {round}");
-        // As if the run had been killed before it stored its first cursor: the next one asks for the same pages again.
+        // Simulates a run that was killed before it stored its first cursor. The next run requests the same pages
+        // again.
         match begin {
             Ok(begin) => fs::write(&cursor, begin).unwrap(),
             Err(_) => fs::remove_file(&cursor).unwrap(),
@@ -135,9 +136,9 @@ async fn events_are_streamed_as_they_happen_and_only_those_asked_for() {
     assert_eq!((elsewhere.told().await, other.told().await), (None, None));
 }
 
-/// A reader needs no other request to know a conversation, nor to keep up with it.
+/// A reader of events needs no other request to have the current conversation.
 #[actix_rt::test]
-async fn the_first_event_carries_the_conversation_and_updates_what_else_changes() {
+async fn the_first_event_has_the_conversation_and_updates_have_its_changes() {
     let mut running = Running::bot().await;
     let mut stream = running.follow("/v1/events?type=conversation&type=update", &[]).await;
     let id = running.conversation().await;
@@ -161,7 +162,7 @@ async fn the_first_event_carries_the_conversation_and_updates_what_else_changes(
         assert_eq!(known[member], read_now[member], "{member}");
     }
 
-    // The log still has the event after a restart, and no second one follows.
+    // After a restart, the log still has the event and no second one.
     let running = running.restart().await;
     let earliest = format!("{}-0", first["id"].as_str().unwrap().rsplit_once('-').unwrap().0);
     let header = [("last-event-id", earliest.as_str())];

@@ -1,4 +1,4 @@
-//! What the overview keeps of the time before anybody asked, and the last message in lists.
+//! The recent past in the overview, the last message in lists, and causes of dead letters.
 
 use awc::http::Method;
 use serde_json::{Value, json};
@@ -8,7 +8,7 @@ use tokio::time::{sleep, timeout};
 use super::{MONITOR, TOKENS};
 use crate::running::{BOT, LOOK_EVERY, PATIENCE, Running};
 
-/// Waits until the overview is as wanted.
+/// Waits until the overview meets the condition.
 async fn overview(running: &Running, is_wanted: impl Fn(&Value) -> bool) -> Value {
     let mut last = Value::Null;
     let looking = async {
@@ -45,7 +45,7 @@ async fn the_last_hour_and_the_notable_events_are_there_at_once_also_after_a_res
     let lost = &first["notable"][0];
     assert_eq!((&lost["connection"], &lost["conversation"]), (&json!("bots-1"), &Value::Null));
     assert!(lost["data"]["reason"].is_string() && lost["id"].as_str().unwrap().contains('-'), "{lost}");
-    // The minutes have everything that was counted by the request before.
+    // The minutes have all that was counted before the previous request.
     let next = running.get("/v1/overview").await.json;
     for member in ["frames", "events", "reconnects"] {
         let counted = first["counts"][member].as_u64().unwrap()..=next["counts"][member].as_u64().unwrap();
@@ -67,7 +67,7 @@ async fn the_last_hour_and_the_notable_events_are_there_at_once_also_after_a_res
 }
 
 #[actix_rt::test]
-async fn a_token_for_some_connections_gets_the_past_of_those() {
+async fn a_token_for_some_connections_gets_only_their_past() {
     let tokens = TOKENS.replace(r#"scope = "read" }"#, r#"scope = "read", connections = ["monitor"] }"#);
     let mut running = Running::start(&format!("{BOT}{MONITOR}{tokens}"));
     running.token = Some("writer");
@@ -137,7 +137,7 @@ async fn dead_letters_are_listed_and_discarded_by_cause() {
     let page = running.get(&format!("{of_cause}&limit=20")).await.json;
     assert_eq!(page["items"].as_array().unwrap().len(), 20);
     let discard = async |path: &str| running.request(Method::DELETE, path, &[], None).await;
-    assert_eq!(discard("/v1/dead-letters").await.problem(), (400, "bad-request"), "not everything by accident");
+    assert_eq!(discard("/v1/dead-letters").await.problem(), (400, "bad-request"), "no deletion without a cause");
     assert_eq!(discard(&of_cause).await.json, json!({ "discarded": 30 }));
     assert_eq!(discard(&of_cause).await.json, json!({ "discarded": 0 }));
     overview(&running, |overview| kinds(overview).contains(&"dead-letters")).await;

@@ -21,14 +21,14 @@ const SKILLS: &str =
 const SEARCH: &str =
     "/v1/connections/bots-1/platform/msgHist/messaging_history/api/account/12345678/conversations/search";
 
-/// The answer to a request that is sent exactly as it is here.
+/// Sends a request exactly as given, and returns the answer.
 async fn raw(running: &Running, method: &str, path: &str, body: &str) -> String {
     let mut stream = TcpStream::connect(running.address()).await.unwrap();
     let head = format!("{method} {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n");
     let request = format!("{head}content-length: {}\r\n\r\n{body}", body.len());
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut answer = Vec::new();
-    // An answer that breaks off may end in a reset.
+    // An answer that breaks off may end in a connection reset.
     let _ = timeout(PATIENCE, stream.read_to_end(&mut answer)).await.unwrap();
     String::from_utf8(answer).unwrap()
 }
@@ -37,7 +37,7 @@ fn refuse(running: &Running, request: &str, outcome: Outcome) {
     running.emulator.add_rule(FaultRule::new(request, outcome)).unwrap();
 }
 
-/// Acceptance: skills through a bot that is live keep its one session, and nothing shows its bearer.
+/// A request for skills through a live bot keeps its one session, and no answer contains its bearer.
 #[actix_rt::test]
 async fn a_live_bot_serves_the_platforms_other_services_in_its_one_session() {
     let mut running = Running::bot().await;
@@ -48,7 +48,7 @@ async fn a_live_bot_serves_the_platforms_other_services_in_its_one_session() {
     assert_eq!((skills.header("cache-control"), skills.header("x-content-type-options")), ("no-store", "nosniff"));
     assert!(skills.header("content-security-policy").contains("sandbox"));
 
-    // A body and a query, and the answer to them.
+    // A request with a body and a query.
     let id = running.conversation().await;
     let now = jiff::Timestamp::now().as_millisecond();
     let search = json!({ "start": { "from": now - 3_600_000, "to": now + 3_600_000 }, "status": ["OPEN"] });
@@ -56,7 +56,11 @@ async fn a_live_bot_serves_the_platforms_other_services_in_its_one_session() {
     let records = &found.json["conversationHistoryRecords"];
     assert_eq!((found.status, &records[0]["info"]["conversationId"]), (200, &json!(id)), "{}", found.text);
     let other = running.request(Method::PATCH, SKILLS, &[], None).await;
-    assert_eq!((other.status, other.header("x-platform-service")), (405, "accountConfigReadWrite"), "its own word");
+    assert_eq!(
+        (other.status, other.header("x-platform-service")),
+        (405, "accountConfigReadWrite"),
+        "the status of the service"
+    );
 
     let sessions: Value = serde_json::to_value(running.emulator.summary()).unwrap();
     assert_eq!(sessions["sessions"]["bot1"], json!({ "now": 1, "max": 1 }), "{sessions}");
@@ -68,7 +72,7 @@ async fn a_live_bot_serves_the_platforms_other_services_in_its_one_session() {
 }
 
 #[actix_rt::test]
-async fn an_answer_of_the_platform_keeps_its_status_and_body_whatever_they_are() {
+async fn an_answer_of_the_platform_keeps_any_status_and_body() {
     let running = Running::bot().await;
     let missing = running.get(&format!("{SKILLS}/no-such")).await;
     assert_eq!((missing.status, missing.content_type.as_str()), (404, "application/json"), "{}", missing.text);
@@ -110,7 +114,7 @@ async fn every_method_needs_the_scope_write() {
 }
 
 #[actix_rt::test]
-async fn a_request_that_must_not_or_cannot_be_forwarded_is_refused_by_its_code() {
+async fn a_request_that_must_not_or_cannot_be_forwarded_gets_its_code() {
     let running = Running::start(&format!("{BOT}{WRONG}"));
     running.ready("bots-1").await;
     assert!(running.service.tertulia().connection(&"wrong".into()).ready(PATIENCE).await.is_err());
@@ -135,7 +139,7 @@ async fn a_request_that_must_not_or_cannot_be_forwarded_is_refused_by_its_code()
 }
 
 #[actix_rt::test]
-async fn a_body_beyond_the_limit_is_refused_by_its_head_or_where_it_passes_the_limit() {
+async fn a_body_beyond_the_limit_is_refused_with_and_without_a_content_length() {
     let limits = "[gateway]\nlisten = \"127.0.0.1:0\"\nlimits = { forwarded_bytes = 100000 }\n";
     let running = Running::start(&format!("{BOT}{limits}"));
     running.ready("bots-1").await;
@@ -146,12 +150,12 @@ async fn a_body_beyond_the_limit_is_refused_by_its_head_or_where_it_passes_the_l
         client().post(format!("http://{}{SEARCH}", running.address())).send_stream(pieces.take(50)).await.unwrap();
     assert_eq!(chunked.status().as_u16(), 413);
     assert!(String::from_utf8_lossy(&chunked.body().await.unwrap()).contains("body-too-large"));
-    // A body of the largest size arrives whole: it is no search.
+    // A body of the largest size is forwarded. The service refuses the body, because it is not a valid search.
     let largest = running.send_bytes(SEARCH, "application/json", &[], vec![b' '; 100_000]).await;
     assert_eq!((largest.status, largest.header("x-platform-service")), (400, "msgHist"), "{}", largest.text);
 }
 
-/// A platform that repeats what it was sent does not give the bearer away, and half an answer is no whole one.
+/// An answer that repeats the bearer is cut off before the bearer, and the caller sees that the answer is incomplete.
 #[actix_rt::test]
 async fn an_answer_breaks_off_before_the_bearer() {
     let running = Running::bot().await;

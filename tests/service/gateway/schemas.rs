@@ -1,4 +1,4 @@
-//! `/openapi.json`: what it names, and that what the service sends is what it describes.
+//! `/openapi.json`: the names in the document, and that all data from the service matches the document.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -14,7 +14,7 @@ use tertulia_emulator::{Fault, FaultKind};
 use super::{ANN, intake::SHOP, row};
 use crate::running::{BOT, Running, until};
 
-/// A schema of the document, which here refuses members that it does not name.
+/// A validator for a schema of the document that also refuses members without a description.
 fn strict(document: &Value, name: &str) -> Validator {
     let mut components = document["components"].clone();
     let parts = parts(&components["schemas"]);
@@ -25,7 +25,7 @@ fn strict(document: &Value, name: &str) -> Validator {
     jsonschema::validator_for(&schema).unwrap()
 }
 
-/// The names of the schemas that are parts of others.
+/// The names of the schemas that are parts of other schemas.
 fn parts(schemas: &Value) -> BTreeSet<String> {
     let combined = schemas.as_object().unwrap().values().filter_map(|schema| schema["allOf"].as_array()).flatten();
     let names =
@@ -33,7 +33,8 @@ fn parts(schemas: &Value) -> BTreeSet<String> {
     names.collect()
 }
 
-/// Forbids unnamed members in `schema` and in the schemas inside. A part of `allOf` does not know the other parts.
+/// Forbids members without a description in `schema` and in the schemas inside. A part of an `allOf` (`is_whole` is
+/// false) must allow the members of the other parts.
 fn forbid_others(schema: &mut Value, is_whole: bool) {
     let Value::Object(members) = schema else { return };
     if is_whole && members.contains_key("properties") && !members.contains_key("additionalProperties") {
@@ -59,7 +60,7 @@ fn check(validator: &Validator, value: &Value) {
     assert!(errors.is_empty(), "{value:#}\n{}", errors.join("\n"));
 }
 
-/// Every event of the log is as described, to the member. Returns the types that were found.
+/// Checks that every event of the log matches its schema exactly. Returns the types that were found.
 pub(super) async fn of_events(running: &Running, document: &Value) -> BTreeSet<String> {
     let mapping = document["components"]["schemas"]["Event"]["discriminator"]["mapping"].as_object().unwrap();
     let mut validators: BTreeMap<String, Validator> = BTreeMap::new();
@@ -91,7 +92,7 @@ pub(super) async fn all_events(running: &Running) -> Vec<Value> {
 }
 
 #[actix_rt::test]
-async fn what_is_read_is_as_described_to_the_member() {
+async fn all_responses_match_their_schemas_exactly() {
     let mut running = Running::start(&format!("{BOT}{ANN}{SHOP}"));
     for connection in ["bots-1", "ann", "shop"] {
         running.ready(connection).await;
@@ -213,7 +214,7 @@ fn root() -> PathBuf {
 }
 
 #[actix_rt::test]
-async fn each_row_has_a_name_of_its_own_that_was_given_to_it() {
+async fn each_operation_has_a_unique_explicit_name() {
     let running = Running::start("");
     let document = running.get("/openapi.json").await.json;
     let mut names = BTreeSet::new();
@@ -224,7 +225,7 @@ async fn each_row_has_a_name_of_its_own_that_was_given_to_it() {
                 && name.chars().any(|letter| letter.is_ascii_uppercase())
                 && name.chars().all(|letter| letter.is_ascii_alphanumeric());
             assert!(is_camel_case, "{method} {path}: {name}");
-            assert!(names.insert(name.to_owned()), "{method} {path}: {name} is the name of two rows");
+            assert!(names.insert(name.to_owned()), "{method} {path}: {name} is the name of two operations");
             let is_public = !path.starts_with("/v1/") && path != "/metrics" || path.starts_with("/v1/intake/");
             let open = json!([]);
             assert_eq!(operation["security"] == open, is_public, "{method} {path}");
@@ -250,7 +251,7 @@ fn sources(folder: &Path) -> Vec<PathBuf> {
 }
 
 #[actix_rt::test]
-async fn every_event_is_in_the_section_of_webhooks_and_every_schema_says_something() {
+async fn every_event_is_in_the_section_of_webhooks_and_no_schema_is_vague() {
     let running = Running::start("");
     let document = running.get("/openapi.json").await.json;
     let schemas = document["components"]["schemas"].as_object().unwrap();
@@ -266,14 +267,14 @@ async fn every_event_is_in_the_section_of_webhooks_and_every_schema_says_somethi
     for (name, schema) in schemas {
         find_vague(schema, name, &mut vague);
     }
-    assert!(vague.is_empty(), "these say nothing: {vague:?}");
+    assert!(vague.is_empty(), "schemas that allow any value: {vague:?}");
     let text = document.to_string();
     for mark in ["crate::", "super::", "#/components/schemas/Page_"] {
         assert!(!text.contains(mark), "the document contains {mark}");
     }
 }
 
-/// Notes each schema that allows anything.
+/// Collects each schema that allows any value.
 fn find_vague(schema: &Value, path: &str, vague: &mut Vec<String>) {
     let Value::Object(members) = schema else { return };
     let kind = members.get("type");

@@ -253,7 +253,7 @@ fn shape(answer: &Answer, path: &str, names: &[String]) -> (u16, Value) {
     (answer.status, serde_json::from_str(&text).unwrap_or_default())
 }
 
-/// Acceptance 5: with the token of one tenant nothing of the other can be seen or done, by the whole description. A row
+/// With the token of one tenant nothing of the other can be seen or done, by the whole description. A row
 /// that is added without the check fails here, and so does a row that this walk does not know how to ask.
 #[actix_rt::test]
 async fn with_the_token_of_one_tenant_nothing_of_the_other_can_be_seen_or_done() {
@@ -467,7 +467,7 @@ async fn a_webhook_and_a_job_of_a_tenant_reach_only_its_connections() {
     scene.running.token = SHOP;
     let newest = scene.running.get("/v1/overview").await.json["journal"]["newest"].as_str().unwrap().to_owned();
     let earliest = format!("{}-0", newest.rsplit_once('-').unwrap().0);
-    // Few enough that the receiver, who is not there, does not count as down before the last of them.
+    // So few events that the missing receiver does not count as down before the last event.
     let filter = json!({ "type": ["conversation", "message"] });
     let definition = json!({ "url": "http://127.0.0.1:9/", "retries": [], "after": earliest, "filter": filter });
     let webhook = scene.running.post("/v1/webhooks", &definition).await;
@@ -513,7 +513,7 @@ async fn a_webhook_and_a_job_of_a_tenant_reach_only_its_connections() {
     assert_eq!(stage.json["stage"], "OPEN", "{}", row(&scene.bars["conversation"], ""));
 }
 
-/// The place in the log that a cursor names.
+/// The position in the log that a cursor contains.
 fn offset(cursor: &Value) -> Option<u64> {
     cursor.as_str()?.rsplit_once('-')?.1.parse().ok()
 }

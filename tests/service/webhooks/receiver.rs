@@ -27,7 +27,7 @@ pub(crate) enum Behaviour {
     AnswerWith(u16, header::HeaderName, String),
     /// 200 with a body.
     Say(String),
-    /// 200, and half of a body.
+    /// 200 with an incomplete body.
     Break,
     Hang,
     /// 200, and a body without end.

@@ -1,5 +1,4 @@
-//! Receivers whose answers are carried out: what is said, in which order, and what becomes of an answer that cannot be
-//! carried out.
+//! Receivers with replies: the commands of an answer, their order, and answers that fail.
 
 use awc::http::Method;
 use serde_json::{Value, json};
@@ -21,7 +20,7 @@ async fn running(connection: &str, name: &str) -> Running {
     running
 }
 
-/// Answers messages of consumers with what `answer` says, and everything else with 204.
+/// Answers messages of consumers with the body from `answer`, and all other events with 204.
 fn answering(answer: impl Fn(&Received) -> Behaviour + Send + Sync + 'static) -> Receiver {
     Receiver::start(move |received| match received.event["data"]["role"] == "CONSUMER" {
         true => answer(received),
@@ -38,7 +37,7 @@ async fn replies_to(running: &Running, receiver: &Receiver) -> Value {
         .await
 }
 
-/// What others than consumers said in a conversation: the kind, the audience and the text.
+/// The messages in a conversation that are not from consumers: the kind, the audience and the text.
 fn said(running: &Running, conversation: &str) -> Vec<(String, String, String)> {
     let ledger = running.emulator.ledger();
     let own = ledger.iter().filter(|entry| entry.conversation == conversation && entry.role != "CONSUMER");
@@ -67,7 +66,7 @@ async fn letter(running: &Running) -> Value {
 }
 
 #[actix_rt::test]
-async fn an_answer_is_carried_out_in_its_order_and_its_events_name_the_key_and_the_webhook() {
+async fn the_commands_of_an_answer_run_in_order_and_their_events_have_the_key_and_the_webhook() {
     let mut running = running(BOT, "bots-1").await;
     let receiver = saying(json!({
         "close": { "survey": false },
@@ -117,7 +116,7 @@ async fn a_conversation_is_transferred_after_the_last_message() {
 }
 
 #[actix_rt::test]
-async fn the_next_message_of_a_conversation_is_delivered_after_the_reply_to_the_one_before_was_accepted() {
+async fn the_next_message_of_a_conversation_is_delivered_after_the_previous_reply_was_accepted() {
     let running = running(BOT, "bots-1").await;
     let receiver = answering(|received| {
         let said = received.event["data"]["body"].as_str().unwrap();
@@ -141,7 +140,7 @@ async fn the_next_message_of_a_conversation_is_delivered_after_the_reply_to_the_
 }
 
 #[actix_rt::test]
-async fn an_empty_answer_says_nothing_and_without_replies_no_answer_says_anything() {
+async fn an_empty_answer_and_the_answer_to_a_webhook_without_replies_have_no_effect() {
     let mut running = running(BOT, "bots-1").await;
     let (silent, empty) = (answering(|_| Behaviour::Answer(204)), saying(json!({})));
     let deaf = saying(json!({ "messages": [{ "text": "not asked for" }] }));
@@ -160,7 +159,7 @@ async fn an_empty_answer_says_nothing_and_without_replies_no_answer_says_anythin
 }
 
 #[actix_rt::test]
-async fn an_answer_that_is_no_reply_becomes_a_dead_letter_and_is_not_delivered_again() {
+async fn an_event_with_an_invalid_answer_becomes_a_dead_letter_and_is_not_delivered_again() {
     let running = running(BOT, "bots-1").await;
     let many = json!({ "messages": vec![json!({ "text": "a" }); 21] }).to_string();
     let long = json!({ "messages": [{ "text": "x".repeat(64 * 1024) }] }).to_string();
@@ -188,7 +187,7 @@ async fn an_answer_that_is_no_reply_becomes_a_dead_letter_and_is_not_delivered_a
         let heard = receiver.received().into_iter().filter(|received| received.event["subject"] == id.as_str()).count();
         assert_eq!((said(&running, &id).len(), heard), (0, 1), "{why}");
 
-        // Delivered again, it is answered better.
+        // After a replay, the receiver gives a valid answer.
         receiver.behave(|_| Behaviour::Say(json!({ "messages": [{ "text": "better" }] }).to_string()));
         let replay = format!("/v1/dead-letters/{}/replay", letter["id"].as_str().unwrap());
         assert_eq!(running.post(&replay, &json!(null)).await.status, 204);
@@ -199,7 +198,7 @@ async fn an_answer_that_is_no_reply_becomes_a_dead_letter_and_is_not_delivered_a
 }
 
 #[actix_rt::test]
-async fn a_command_that_is_refused_makes_a_dead_letter_with_the_reason_and_the_others_are_carried_out() {
+async fn a_refused_command_makes_a_dead_letter_with_the_reason_and_the_other_commands_run() {
     let running = running(BOT, "bots-1").await;
     let long = "x".repeat(8_001);
     let receiver = saying(json!({ "messages": [{ "text": "first" }, { "text": long }, { "text": "last" }] }));
@@ -216,7 +215,7 @@ async fn a_command_that_is_refused_makes_a_dead_letter_with_the_reason_and_the_o
 }
 
 #[actix_rt::test]
-async fn what_the_platform_refuses_becomes_a_dead_letter_with_the_platforms_reason() {
+async fn a_command_that_the_platform_refuses_makes_a_dead_letter_with_the_platforms_reason() {
     let running = running(MONITOR, "monitor").await;
     let receiver = Receiver::start(|_| Behaviour::Say(json!({ "messages": [{ "text": "let me in" }] }).to_string()));
     let hook = webhook(&running, &receiver, json!({ "replies": true, "filter": { "type": ["conversation"] } })).await;
@@ -258,7 +257,7 @@ async fn a_reply_to_an_event_without_a_conversation_becomes_a_dead_letter() {
 }
 
 #[actix_rt::test]
-async fn replies_need_order_can_be_switched_and_a_test_event_tells_whether_the_answer_is_a_reply() {
+async fn replies_need_order_and_can_be_switched_and_a_test_event_shows_whether_the_answer_is_valid() {
     let running = service();
     let receiver = Receiver::start(|_| Behaviour::Say("fine".to_owned()));
     let unordered = json!({ "url": receiver.url(), "replies": true, "ordered": false });

@@ -1,5 +1,5 @@
-//! Promise 5 for replies: `kill -9` at any moment loses no reply and carries none out twice, although the receiver answers
-//! each repeated delivery differently.
+//! Promise 5 for replies: `kill -9` at any moment loses no reply, and no reply runs twice, although the receiver
+//! answers each repeated delivery differently.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -17,12 +17,12 @@ use super::{
 };
 use crate::running::{self, BOT, configuration, emulator, process::Process};
 
-/// Messages that consumers send between two ends of the service.
+/// The number of messages that consumers send between two kills of the service.
 const MESSAGES: usize = 30;
 const CONVERSATIONS: usize = 8;
 const LIVES: usize = 5;
 
-/// What the bot said in each conversation, in order.
+/// The messages of the bot in each conversation, in order.
 fn said(emulator: &Emulator) -> BTreeMap<String, Vec<String>> {
     let mut said = BTreeMap::<String, Vec<String>>::new();
     for entry in emulator.ledger().iter().filter(|entry| entry.role != "CONSUMER") {
@@ -38,7 +38,7 @@ fn count(emulator: &Emulator) -> usize {
 }
 
 #[actix_rt::test]
-async fn killed_again_and_again_it_answers_each_message_once_in_order_and_with_one_of_the_answers() {
+async fn a_service_that_is_killed_repeatedly_sends_one_answer_to_each_message_in_order() {
     let mut random = StdRng::seed_from_u64(21);
     let emulator = emulator();
     let (_directory, file) = configuration(&emulator, &format!("{BOT}{WEBHOOKS}"));
@@ -69,7 +69,7 @@ async fn killed_again_and_again_it_answers_each_message_once_in_order_and_with_o
             sent.entry(id.clone()).or_default().push(number.to_string());
             number += 1;
         }
-        // Ended while some are answered and others are not.
+        // Kills the service while some messages are answered and others are not.
         let enough = before + random.random_range(1..MESSAGES);
         running::until(|| count(&emulator) >= enough).await;
         process.end(Signal::KILL);
@@ -83,7 +83,7 @@ async fn killed_again_and_again_it_answers_each_message_once_in_order_and_with_o
         assert_eq!(answers.len(), 2 * texts.len(), "{conversation}: {answers:?}");
         for (text, answer) in texts.iter().zip(answers.chunks(2)) {
             let attempt = answer[0].strip_prefix(&format!("{text} first ")).unwrap_or_else(|| panic!("{answers:?}"));
-            assert_eq!(answer[1], format!("{text} second {attempt}"), "both are of one answer");
+            assert_eq!(answer[1], format!("{text} second {attempt}"), "both messages come from the same answer");
         }
     }
     let letters = process.json("GET /v1/dead-letters", "");

@@ -124,8 +124,8 @@ impl Member {
 /// The members that one state unset by their absence.
 pub type UnsetMembers = SmallVec<[Member; 4]>;
 
-/// Reads the members of one state, treats absent members by the rules above, and records what is unset and what
-/// changes.
+/// Reads the members of one state, treats absent members by the rules above, and records which members are unset and
+/// which change.
 pub(super) struct Reading {
     flavour: Flavour,
     pub(super) unset: UnsetMembers,
@@ -151,7 +151,8 @@ impl Reading {
         }
     }
 
-    /// Reads a member that is `None` if the state lacks it or has null. Returns whether that changed anything.
+    /// Reads a member that is `None` if the state lacks the member or has null. Returns whether the stored value
+    /// changed.
     pub(super) fn take<T: PartialEq>(&mut self, member: Member, held: &mut Option<T>, told: Option<T>) -> bool {
         if told.is_none() && !self.absent(member, held.is_some()) {
             return false;

@@ -58,7 +58,7 @@ pub struct Conversation {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) stepped_up_to: Option<UserId>,
     pub(super) dialogs: Vec<Dialog>,
-    /// The newest message in brief. Not part of a snapshot, which has no text of delivered messages
+    /// A short form of the newest message. Not part of a snapshot, because a snapshot has no text of delivered messages
     /// ([SR-2](crate::rules#sr-2)).
     #[serde(skip)]
     pub(super) last_message: Option<Arc<LastMessage>>,
@@ -189,7 +189,7 @@ impl Conversation {
         self.external_consumer_id.as_ref()
     }
 
-    /// The newest message in brief: of the messages that were delivered, or the message that a state names as the newest.
+    /// A short form of the newest message. The newest message was delivered, or a state named it as the newest.
     #[must_use]
     pub fn last_message(&self) -> Option<&Arc<LastMessage>> {
         self.last_message.as_ref()

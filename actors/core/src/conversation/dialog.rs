@@ -354,7 +354,7 @@ impl Dialog {
         is_older && !circumstances.is_newer
     }
 
-    /// Takes the members of a state. Notes what the events of a closed and of a new dialog do not tell.
+    /// Takes the members of a state. Records the changes that the events of a closed or new dialog do not report.
     fn take_members(&mut self, told: &DialogState<'_>, is_main: bool, was_open: bool, reading: &mut Reading) {
         let kind = told.dialog_type.clone().or_else(|| is_main.then_some(DialogType::Main));
         let mut is_new = reading.take(Member::DialogType, &mut self.dialog_type, kind);
@@ -390,8 +390,8 @@ impl Dialog {
         is_different
     }
 
-    /// Takes when, by whom and why the dialog ended. Returns whether that changed anything; the event of a dialog that
-    /// closes tells the latter two.
+    /// Takes the end time, the closing user and the cause of the close. Returns whether a value changed that no event
+    /// reports: the event of a dialog that closes reports the user and the cause.
     fn take_end(&mut self, told: &DialogState<'_>, was_open: bool, reading: &mut Reading) -> bool {
         if self.is_open() {
             let had_end = self.end_time.is_some() || self.closed_by.is_some() || self.closed_cause.is_some();

@@ -21,12 +21,14 @@ use crate::{
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(untagged)]
 pub enum ConversationEvent {
-    /// Its first state arrived. Carries all members after that state, as [`super::Conversation::members`] has them.
+    /// The first state of the conversation arrived. Carries all members of [`super::Conversation::members`] after that
+    /// state.
     Conversation(Map<String, Value>),
-    /// A notification changed members that no other event tells. Follows the other events of the notification.
+    /// A notification changed members that no other event reports. Follows the other events of the notification.
     #[cfg_attr(feature = "openapi", schema(title = "update"))]
     Update {
-        /// The members of [`super::Conversation::members`] that changed, with their new values; null where a member was unset.
+        /// The members of [`super::Conversation::members`] that changed, with their new values. The value of a member
+        /// that was unset is null.
         #[cfg_attr(feature = "openapi", schema(value_type = Object))]
         changed: Map<String, Value>,
     },

@@ -1,4 +1,4 @@
-//! The newest message of a conversation in brief, for lists.
+//! A short form of the newest message of a conversation, for lists.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,20 +8,20 @@ use crate::{
     ums::{MessageRecord, ParticipantRole},
 };
 
-/// The most characters of the text. Every conversation in memory has one such text.
+/// The most characters of the text. The limit is small, because every conversation in memory has one such text.
 const CHARACTERS: usize = 160;
 
-/// The newest message of a conversation in brief.
+/// A short form of the newest message of a conversation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct LastMessage {
-    /// Its sequence in its dialog.
+    /// The sequence of the message in its dialog.
     pub sequence: u64,
     /// The author's role.
     pub role: Option<ParticipantRole>,
     /// The beginning of the text, at most 160 characters; `None` if the body is not text.
     pub text: Option<Box<str>>,
-    /// When the platform received it.
+    /// When the platform received the message.
     pub time: Option<Timestamp>,
 }
 
@@ -35,12 +35,12 @@ impl LastMessage {
         }
     }
 
-    /// Whether the message of `record` is newer. Compares the times, because each dialog counts its own sequences.
+    /// Whether the message of `record` is newer. Compares times, because each dialog has sequences of its own.
     pub(super) fn is_before(&self, record: &MessageRecord<'_>) -> bool {
         (self.time, self.sequence) < (record.server_timestamp, record.sequence.unwrap_or_default())
     }
 
-    /// Whether `message` is not older.
+    /// Whether `message` is not older than this message.
     pub(super) fn is_followed_by(&self, message: &Message) -> bool {
         self.time <= message.time
     }
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn the_newest_message_counts_whether_it_was_delivered_or_a_state_named_it() {
+    fn the_newest_message_is_kept_whether_it_was_delivered_or_named_by_a_state() {
         let mut conversation = Conversation::new("c1".into(), Dialect::Brand, HistoryStart::FirstSeen);
         conversation.receive_state(&state(2_000, &record(7, 1_900, "named"))).unwrap();
         assert_eq!(said(&conversation), Some((7, "named".to_owned())), "a message that is never delivered");

@@ -156,7 +156,7 @@ impl Conversation {
         }
     }
 
-    /// Notes the newest of delivered messages.
+    /// Records the newest of the delivered messages.
     fn note_last(&mut self, events: &[ConversationEvent]) {
         let newest = events.iter().rev().find_map(|event| match event {
             ConversationEvent::Message(message) => Some(message),
@@ -168,7 +168,7 @@ impl Conversation {
         }
     }
 
-    /// Notes the message that a state names as the newest, which may never be delivered.
+    /// Records the message that a state names as the newest. That message may never be delivered.
     pub(super) fn note_named(&mut self, record: &MessageRecord<'_>) {
         if self.last_message.as_ref().is_none_or(|last| last.is_before(record))
             && let Some(message) = self.message_of(record)

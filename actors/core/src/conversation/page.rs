@@ -85,12 +85,12 @@ impl Dialog {
     }
 }
 
-/// A value that the platform nests deeper than the parser allows is null.
+/// Returns null for a value that the platform nests deeper than the parser allows.
 fn value(value: impl Serialize) -> Value {
     serde_json::to_value(value).unwrap_or_default()
 }
 
-/// The class page has numbers ([CV-M3](crate::rules#cv-m3)), although the protocol allows strings too.
+/// Returns a number as on the class page ([CV-M3](crate::rules#cv-m3)), although the protocol also allows strings.
 fn number_or_text(id: Option<&str>) -> Value {
     id.map_or(Value::Null, |id| id.parse::<u64>().map_or_else(|_| id.into(), Value::from))
 }

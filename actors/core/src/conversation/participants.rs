@@ -168,7 +168,7 @@ fn distinct<'s>(everybody: impl Iterator<Item = Told<'s>>) -> ToldList<'s> {
     list
 }
 
-/// The assigned agent among the participants of a dialog; a suggested agent counts if nobody else is assigned
+/// Returns the active assigned agent among the participants of a dialog, otherwise the suggested one
 /// ([CV-M2](crate::rules#cv-m2)).
 pub(super) fn assigned_agent(participants: &[Participant]) -> Option<&Participant> {
     let assigned = || participants.iter().filter(|participant| participant.is_assigned());
@@ -180,7 +180,7 @@ pub(super) fn consumer(participants: &[Participant]) -> Option<&Participant> {
     participants.iter().find(|participant| participant.role == ParticipantRole::Consumer)
 }
 
-/// Returns the participants of a dialog as a subscriber knows them who had `before` and received `events`.
+/// Returns the participants of a dialog that a subscriber computes from the participants `before` and `events`.
 pub(super) fn told_by(before: &[Participant], dialog: &DialogId, events: &[ConversationEvent]) -> Vec<Participant> {
     let mut list = before.to_vec();
     for event in events {

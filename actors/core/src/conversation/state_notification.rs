@@ -89,8 +89,9 @@ impl Conversation {
         Reception { events: vec![ConversationEvent::NotificationIgnored {}], ..Reception::new(Outcome::Ignored) }
     }
 
-    /// An older state emits no differences, but members that no newer state had are taken from it, so that the result
-    /// does not depend on the order of arrival ([CV-N7](crate::rules#cv-n7)). Its update tells them.
+    /// An older state emits no events of changes. Members that no newer state had are still taken from the older state,
+    /// so that the result does not depend on the order of arrival ([CV-N7](crate::rules#cv-n7)). The update event
+    /// reports these members.
     fn out_of_order(&mut self, details: &ConversationDetails<'_>) -> Reception {
         self.counters.out_of_order += 1;
         let event = ConversationEvent::NotificationOutOfOrder { dialog_id: None };

@@ -20,17 +20,17 @@ impl UnreadCounts {
         Self(told.0.iter().map(|(id, count)| (id.as_str().into(), *count)).collect())
     }
 
-    /// The unread messages of one participant; none if the platform does not count for them.
+    /// The unread messages of one participant; `None` if the platform has no count for the participant.
     pub(super) fn of(&self, participant: &Participant) -> Option<u64> {
         self.0.iter().find(|(id, _)| participant.is(id)).map(|(_, count)| *count)
     }
 
-    /// The counts by user id, as far as `participants` has the participant.
+    /// The counts by user id. An id that belongs to none of `participants` is not replaced.
     pub(super) fn by_user_id<'p, P: Iterator<Item = &'p Participant>>(
         &self,
         participants: impl Fn() -> P,
     ) -> Vec<(UserId, u64)> {
-        // A few counts are searched one by one, many with an index.
+        // A linear search is enough for a few counts. Many counts need an index.
         let index = (self.0.len() > SHORT).then(|| {
             let mut index: HashMap<&str, &UserId> = HashMap::new();
             for participant in participants() {

@@ -1,4 +1,4 @@
-//! The update of a conversation: what one notification changed in its page and no other event tells.
+//! The update event of a conversation: the members that one notification changed and that no other event reports.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,8 @@ use super::{
 };
 use crate::id::{DialogId, UserId};
 
-/// Among more participants, dialogs or events than this, people are not compared but told whole.
+/// With more participants, dialogs or events than this, the members in `PEOPLE` are not compared. The update then has
+/// all of them.
 const FEW: usize = 64;
 
 /// The members that depend on the participants.
@@ -22,12 +23,12 @@ const PEOPLE: [PageMember; 5] = [
     PageMember::UnreadMessages,
 ];
 
-/// The dialogs from which a page takes its people.
+/// The dialogs that determine the participants on a page.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Choice {
-    /// The open dialog of an open conversation, for the assigned agent and the consumer.
+    /// The open dialog of an open conversation. The page takes the assigned agent and the consumer from it.
     open: Option<DialogId>,
-    /// The open dialog, otherwise MAIN, for the participants.
+    /// The open dialog, otherwise MAIN. The page takes the participants from it.
     shown: Option<DialogId>,
 }
 
@@ -37,15 +38,15 @@ impl Conversation {
         self.open_dialog().or_else(|| self.main_dialog())
     }
 
-    /// The dialogs from which the page takes its people now.
+    /// The dialogs that determine the participants on the page now.
     pub(super) fn choice(&self) -> Choice {
         let open = self.open_dialog();
         let id = |dialog: &Dialog| dialog.dialog_id.clone();
         Choice { open: open.filter(|_| self.is_open()).map(id), shown: open.or_else(|| self.main_dialog()).map(id) }
     }
 
-    /// Returns the update of a notification with these changes and `events`; `None` if nothing else changed than the
-    /// version and the count of notifications, which are told with the next change.
+    /// Returns the update event of a notification with these changes and `events`. Returns `None` if only the version
+    /// and the count of notifications changed; the next update has both.
     pub(super) fn update(
         &self,
         mut changes: Changes,
@@ -71,7 +72,7 @@ impl Conversation {
         })
     }
 
-    /// Whether the people can be compared one by one.
+    /// Whether the lists are short enough to compare the participants one by one.
     fn are_few(&self, changes: &Changes, events: &[ConversationEvent]) -> bool {
         let lists = || {
             let before = changes.participants().iter().map(|(_, before)| before.as_slice());
@@ -81,8 +82,8 @@ impl Conversation {
             || (events.len() <= FEW && lists().count() <= FEW && lists().all(|participants| participants.len() <= FEW))
     }
 
-    /// Notes the people whom the page takes from another dialog or whom events do not tell. Events tell the participants
-    /// of a dialog, but not whom the page chooses from the dialogs.
+    /// Records the members in `PEOPLE` that changed and that the events do not report. Events report the participants
+    /// of each dialog, but not from which dialog the page takes its participants.
     fn compare_people(&self, changes: &mut Changes, before: &Choice, events: &[ConversationEvent]) {
         let now = |dialog: &DialogId| self.dialog(dialog).map(Dialog::participants).unwrap_or_default();
         let is_told = |(dialog, before): &(DialogId, Vec<Participant>)| {
@@ -104,7 +105,8 @@ impl Conversation {
         }
     }
 
-    /// Notes the unread messages. They have the participants' user ids, so they may differ because of those.
+    /// Records a change of the unread messages. The page has them by the participants' user ids, so a change of
+    /// participants may change them too.
     fn compare_unread(&self, changes: &mut Changes) {
         let held = &self.members.number_of_unread_messages;
         if changes.unread().is_none() && !(changes.concern_people() && held.is_some()) {
@@ -120,7 +122,7 @@ impl Conversation {
         changes.note_if(is_different, PageMember::UnreadMessages);
     }
 
-    /// The participants that a dialog had before.
+    /// The participants that a dialog had before the notification.
     fn participants_before<'c>(&'c self, changes: &'c Changes, dialog: &DialogId) -> &'c [Participant] {
         match changes.participants().iter().find(|(noted, _)| noted == dialog) {
             Some((_, before)) => before,

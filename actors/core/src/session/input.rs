@@ -43,9 +43,9 @@ pub enum Input {
     TokenRefreshed,
     /// [`Output::RefreshToken`](super::Output::RefreshToken) failed.
     TokenRefreshRefused(RefreshRefusal),
-    /// A service of the platform refused the token. The token may be valid all the same.
+    /// A service of the platform refused the token. The token may still be valid.
     ServiceRefusedToken {
-        /// Whether a refresh reports if the token is valid. Otherwise only another login helps.
+        /// Whether a refresh can find out if the token is valid. If not, only another login helps.
         can_refresh: bool,
     },
     /// The socket's input cannot be processed: the owner wants a new socket, and everything from the beginning.

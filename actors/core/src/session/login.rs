@@ -103,8 +103,8 @@ impl Session {
         }
     }
 
-    /// A service refused the token. A service may also refuse a valid token, so a refresh is tried first, and logins keep
-    /// their distance.
+    /// Handles a token that a service refused. A service may also refuse a valid token, so a refresh comes before a
+    /// login, and a minimum time passes between two logins.
     pub(super) fn service_refused_token(&mut self, can_refresh: bool, step: &mut Step<'_>) {
         if !self.is_live() || !self.holds_token() {
             return;

@@ -145,13 +145,13 @@ impl Session {
         self.phase == Phase::Ready
     }
 
-    /// Returns whether the session has a token that it believes valid.
+    /// Returns whether the session has a token that is valid as far as the session knows.
     #[must_use]
     pub fn holds_token(&self) -> bool {
         matches!(self.token, Token::Held { .. })
     }
 
-    /// Returns whether a token, or the news that the token is still valid, is under way.
+    /// Returns whether the session is getting a token or is finding out whether its token is still valid.
     #[must_use]
     pub fn obtains_token(&self) -> bool {
         match self.token {

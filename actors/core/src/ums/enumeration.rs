@@ -81,7 +81,7 @@ macro_rules! wire_enums {
     )+};
 }
 
-/// The schema of a text that is usually one of `known`. The platform may send others, so the schema does not forbid
+/// The schema of a string that is usually one of `known`. The platform may send other strings, so the schema allows
 /// them.
 #[cfg(feature = "openapi")]
 fn open_word(doc: &str, known: &[&str]) -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {

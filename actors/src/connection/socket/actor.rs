@@ -58,11 +58,11 @@ pub(crate) struct Connection {
     pub(super) login_right: LoginRight,
     pub(super) principal: Principal,
     pub(super) step_up: StepUpProgress,
-    /// The running HTTP requests in the name of the login.
+    /// The running HTTP requests with the token of the login.
     pub(super) lookups: TaskTracker,
-    /// Requests for the token, which forwarded requests need.
+    /// Forwarded requests that wait for the token.
     pub(super) token_queue: TokenQueue,
-    /// Ends forwarded requests with the connection.
+    /// Cancels forwarded requests when the connection ends.
     pub(super) ending: CancellationToken,
     pub(super) link: Link,
     pub(super) waits: Waits,
@@ -150,7 +150,7 @@ impl Connection {
         self.context.status.show(*self.session.phase(), attempts, reconnects, self.roster.len());
     }
 
-    /// Shows as whom the connection speaks.
+    /// Writes the user id, the agent id and the agent's state into the status.
     pub(super) fn show_identity(&self) {
         let identity = self.principal.identity().map(Arc::as_ref);
         self.context.status.show_identity(identity, self.principal.consumer_id(), self.availability.confirmed());

@@ -8,7 +8,7 @@ use tertulia_core::{
 /// The agent's state that the connection sets on each socket, if any.
 pub(super) struct Availability {
     wanted: Option<AgentState>,
-    /// The state that the platform confirmed on the present socket.
+    /// The state that the platform confirmed on the current socket.
     confirmed: Option<AgentState>,
 }
 
@@ -34,7 +34,7 @@ impl Availability {
         self.confirmed.as_ref()
     }
 
-    /// The agent is not there without a socket.
+    /// Forgets the confirmed state, because an agent without a socket has none.
     pub(super) fn socket_lost(&mut self) {
         self.confirmed = None;
     }

@@ -15,7 +15,7 @@ use crate::{
     request::{Reply, RequestError},
 };
 
-/// Asks for the token of the login. With `refused` the token is renewed first, unless it is another one already.
+/// Asks for the token of the login. If the current token is `refused`, the token is renewed first.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(crate) struct AskToken {
@@ -35,7 +35,7 @@ impl Tokens for SessionTokens {
 }
 
 impl Connection {
-    /// Answers the requests for the token as soon as the session has a valid one, or will not have one soon.
+    /// Answers the waiting requests for the token, unless the session is still getting a token.
     pub(super) fn give_token(&mut self) {
         if self.session.obtains_token() {
             return;
@@ -45,7 +45,7 @@ impl Connection {
         }
     }
 
-    /// The token that services accept, if the session believes it valid.
+    /// The token in the form that services accept, if it is valid as far as the session knows.
     fn authorization(&self) -> Option<Authorization> {
         let credentials = self.principal.credentials().filter(|_| self.session.holds_token())?;
         Some(match credentials {

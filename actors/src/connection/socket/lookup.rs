@@ -10,7 +10,7 @@ use crate::{
     request::RequestError,
 };
 
-/// The most concurrent HTTP requests in the name of the login; beyond it a caller is refused.
+/// The most concurrent HTTP requests with the token of the login. Further requests fail.
 pub(super) const TOGETHER: usize = 32;
 
 /// A lookup, which runs when the agent's session is known or is known to be missing.

@@ -51,7 +51,7 @@ impl Principal {
         self.identity.as_ref()
     }
 
-    /// The agent as whom the connection speaks.
+    /// The agent id of the connection; `None` for a consumer.
     pub(super) fn agent_id(&self) -> Option<&AgentId> {
         match self.identity.as_deref() {
             Some(Identity::Brand { agent_id, .. }) => Some(agent_id),

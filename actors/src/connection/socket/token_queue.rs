@@ -8,7 +8,7 @@ pub(super) struct TokenQueue(Vec<Reply<Authorization>>);
 
 impl TokenQueue {
     pub(super) fn push(&mut self, reply: Reply<Authorization>) {
-        // Those who gave up waiting must not pile up.
+        // Requests whose callers gave up must not accumulate.
         self.0.retain(|waiting| !waiting.is_closed());
         self.0.push(reply);
     }

@@ -45,7 +45,7 @@ impl AgentSessions {
         self.without(client, refused.map(|session| &session.bearer)).await
     }
 
-    /// Returns the bearer of the agent's session, but not the bearer `refused`, which the platform rejected.
+    /// Returns the bearer of the agent's session. Never returns `refused`, a bearer that the platform rejected.
     pub(super) async fn bearer(
         &self,
         client: &PlatformClient,

@@ -1,5 +1,5 @@
-//! Forwards requests to other services of the platform, with the token of the agent, if one acts, or else of the
-//! application.
+//! Forwards requests to other services of the platform. They have the token of the agent if the connection has one,
+//! otherwise the token of the application.
 
 use actix::{Context, Handler};
 use tertulia_core::session::Phase;
@@ -27,7 +27,7 @@ impl Tokens for GrantedTokens {
             None => self.sender.tokens.app(&self.sender.client, refused).await.map(Authorization::Application),
         };
         granted.map_err(|NotGranted { error, .. }| {
-            tracing::debug!(%error, "no token to forward a request with");
+            tracing::debug!(%error, "no token for a request to another service");
             RequestError::NotConnected
         })
     }

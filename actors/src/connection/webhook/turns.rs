@@ -24,7 +24,7 @@ impl Turns {
         Self { free: Arc::new(Semaphore::new(max_requests.max(1))), within }
     }
 
-    /// Waits for a turn, which lasts until it is dropped.
+    /// Waits for a turn. The turn ends when the returned value is dropped.
     pub(super) async fn enter(&self) -> Result<OwnedSemaphorePermit, RequestError> {
         match timeout(self.within, Arc::clone(&self.free).acquire_owned()).await {
             Ok(Ok(turn)) => Ok(turn),

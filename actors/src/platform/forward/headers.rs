@@ -1,4 +1,4 @@
-//! Which headers pass between a caller and a service.
+//! Selects the headers that are forwarded between a caller and a service.
 
 use awc::http::header::HeaderMap as ClientHeaders;
 use http::{
@@ -8,10 +8,11 @@ use http::{
 
 use super::target;
 
-/// Headers of one connection between two HTTP parties (RFC 9110 §7.6.1), which never pass.
+/// Headers that concern one HTTP connection (RFC 9110 §7.6.1). They are never forwarded.
 const HOP_BY_HOP: [&str; 8] =
     ["connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade", "content-length"];
-/// Headers of a request that say who asks or where, and the encodings of the answer.
+/// Headers of a request about the caller's identity, about the address of the request, and about the encoding of the
+/// answer.
 const OF_REQUEST: [&str; 9] =
     ["accept-encoding", "authorization", "cookie", "cookie2", "expect", "forwarded", "host", "origin", "referer"];
 /// Headers of an answer that are for the connection's login or for the connection to the service.
@@ -26,7 +27,7 @@ const OF_ANSWER: [&str; 8] = [
     "www-authenticate",
 ];
 
-/// The headers of a request that pass to the service.
+/// The headers of a request that are forwarded to the service.
 pub(super) fn of_request(headers: &HeaderMap) -> HeaderMap {
     let named = named(headers.get_all(CONNECTION).iter());
     let is_own =
@@ -35,7 +36,8 @@ pub(super) fn of_request(headers: &HeaderMap) -> HeaderMap {
     passing.map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 
-/// The headers of an answer of the service at `host` that pass to the caller. A `Location` at the service is a path.
+/// The headers of an answer of the service at `host` that are forwarded to the caller. A `Location` at the service
+/// becomes a path.
 pub(super) fn of_answer(headers: &ClientHeaders, host: &str) -> HeaderMap {
     let named = named(headers.get_all(CONNECTION));
     let mut passing = HeaderMap::new();
@@ -48,7 +50,7 @@ pub(super) fn of_answer(headers: &ClientHeaders, host: &str) -> HeaderMap {
             passing.append(name.clone(), value.clone());
         }
     }
-    // The connection to the service has checked the size of the body by it.
+    // The size is reliable, because the HTTP client compares the size of the body with it.
     if let Some(size) = headers.get(header::CONTENT_LENGTH) {
         passing.insert(header::CONTENT_LENGTH, size.clone());
     }
@@ -102,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn no_header_says_for_the_login_who_it_is_or_where_it_asks() {
+    fn headers_about_the_identity_or_the_address_of_the_caller_are_removed() {
         let headers: HeaderMap = map(&[
             ("host", "evil.example"),
             ("authorization", "Bearer gateway"),
@@ -132,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn no_header_of_an_answer_sets_cookies_or_describes_the_connection() {
+    fn headers_of_an_answer_about_cookies_or_the_connection_are_removed() {
         let mut headers = ClientHeaders::new();
         for (name, value) in [
             ("set-cookie", "session_id=1"),

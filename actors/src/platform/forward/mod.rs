@@ -1,8 +1,8 @@
 //! Forwards a caller's request to any service of the account, with the token of the login.
 //!
 //! The caller decides the method, the path at the service, the headers that concern the request itself, and the body.
-//! Address and authorization come from the connection, and neither leaves the library: headers that could change them
-//! are removed on the way out, and an answer that contains the token is not delivered.
+//! The connection adds the address and the authorization. Headers that could change these are removed from the request.
+//! The caller never gets the token: an answer that contains it is not delivered.
 
 mod headers;
 mod target;
@@ -70,7 +70,7 @@ pub(crate) struct Outgoing {
     /// The path and the query.
     target: String,
     headers: HeaderMap,
-    /// The size of the body, if the caller tells it.
+    /// The size of the body, if the caller gives a `Content-Length`.
     pub(crate) size: Option<u64>,
 }
 
@@ -78,7 +78,7 @@ impl Outgoing {
     /// Checks a request to `service`.
     ///
     /// # Errors
-    /// Why the request must not be forwarded.
+    /// The reason why the request must not be forwarded.
     pub(crate) fn new(service: &str, head: http::request::Parts) -> Result<Self, &'static str> {
         let http::request::Parts { method, uri, headers, .. } = head;
         if Service::name_grants_tokens(service) {
@@ -88,7 +88,7 @@ impl Outgoing {
             return Err("the method is CONNECT or TRACE");
         }
         if uri.authority().is_some() {
-            return Err("the path is a whole address");
+            return Err("the path is a complete URL");
         }
         let target = uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str).to_owned();
         target::check(&target)?;
@@ -146,13 +146,15 @@ impl PlatformClient {
     ) -> Result<Forwarded, ForwardError> {
         let unusable = |detail: &str| ForwardError::Service(detail.to_owned());
         let Outgoing { service, method, target, headers, .. } = outgoing;
-        let url = url("https", host, target).ok_or_else(|| unusable("the path has no place in an address"))?;
+        let url =
+            url("https", host, target).ok_or_else(|| unusable("the host and the path do not make a valid URL"))?;
         let mut request = self.http.request(method.clone(), url).no_decompress().timeout(self.transfer_timeout());
         for (name, value) in headers {
             request = request.append_header((name.clone(), value.clone()));
         }
-        let authorization_value =
-            authorization.header().ok_or_else(|| unusable("the token has characters that no header can have"))?;
+        let authorization_value = authorization
+            .header()
+            .ok_or_else(|| unusable("the token has characters that a header must not contain"))?;
         request = request
             .insert_header((header::AUTHORIZATION, authorization_value))
             // The token is searched for in the answer, so the answer must not be compressed.
@@ -184,7 +186,7 @@ impl PlatformClient {
     }
 }
 
-/// Checks the head of an answer and removes from it what is not for the caller.
+/// Checks the head of an answer and removes the headers that are not for the caller.
 fn answer<S>(response: ClientResponse<S>, host: &str, authorization: &Authorization) -> Result<Forwarded, ForwardError>
 where
     S: Stream<Item = Result<Bytes, PayloadError>> + Unpin + 'static,
@@ -192,11 +194,11 @@ where
     let unusable = |detail: &str| Err(ForwardError::Service(detail.to_owned()));
     let status = response.status();
     if status.is_informational() {
-        return unusable("the answer is not final");
+        return unusable("the answer has an informational status (1xx)");
     }
     let is_plain = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"identity");
     if !response.headers().get_all(header::CONTENT_ENCODING).all(is_plain) {
-        return unusable("the answer is compressed, which was not asked for");
+        return unusable("the answer is compressed although the request asked for no compression");
     }
     let search = TokenSearch::of(authorization.token());
     let headers = headers::of_answer(response.headers(), host);
@@ -206,7 +208,7 @@ where
     Ok(Forwarded { status, headers, content: searched(response, search).boxed_local() })
 }
 
-/// The pieces of a body up to the token, if it contains the token. Nothing follows an error.
+/// Returns the pieces of a body. If the body contains the token, the stream ends in an error before the token.
 fn searched(
     content: impl Stream<Item = Result<Bytes, PayloadError>> + Unpin + 'static,
     search: TokenSearch,

@@ -1,4 +1,4 @@
-//! Whether a path stays at its service.
+//! Checks that a path cannot lead to another service.
 
 use std::borrow::Cow;
 
@@ -7,7 +7,7 @@ const ROUNDS: usize = 4;
 /// The longest name of a service.
 const NAME: usize = 64;
 
-/// Whether a service can have this name.
+/// Whether this can be the name of a service.
 pub(super) fn is_service_name(name: &str) -> bool {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
     (1..=NAME).contains(&name.len()) && name.bytes().all(is_plain)
@@ -15,14 +15,14 @@ pub(super) fn is_service_name(name: &str) -> bool {
 
 /// Checks a path with its query.
 ///
-/// A service or a proxy before it may decode a path once or twice and resolve `..`, so no decoded form of the path may
-/// contain what could lead elsewhere.
+/// A service, or a proxy in front of it, may decode a path once or twice and then resolve `..`. So no decoded form of
+/// the path may contain characters or segments that could lead to another service.
 ///
 /// # Errors
-/// Why the path is refused.
+/// The reason why the path is refused.
 pub(super) fn check(target: &str) -> Result<(), &'static str> {
     if !target.bytes().all(|byte| byte.is_ascii_graphic()) || target.contains('#') {
-        return Err("the path or the query has characters that an address cannot have");
+        return Err("the path or the query has characters that a URL must not contain");
     }
     let path = target.split('?').next().unwrap_or_default();
     if !path.starts_with('/') {
@@ -47,7 +47,7 @@ fn check_decoded(path: &[u8]) -> Result<(), &'static str> {
     if path.starts_with(b"//") {
         return Err("the path begins with //");
     }
-    // Some servers ignore parameters, which follow a semicolon, before they resolve dots.
+    // Some servers remove parameters after a semicolon before they resolve `.` and `..`.
     let name = |segment: &[u8]| segment.split(|byte| *byte == b';').next().unwrap_or_default().to_vec();
     let is_dots = |segment: &[u8]| matches!(name(segment).as_slice(), b"." | b"..");
     if path.split(|byte| *byte == b'/').any(is_dots) {
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_of_a_service_is_forwarded_as_it_is() {
+    fn a_valid_path_is_forwarded_unchanged() {
         for good in [
             "/",
             "/api/account/1/configuration/le-users/skills?v=2.0&select=id,name&in=a/../b",

@@ -6,18 +6,19 @@ use bytes::{Bytes, BytesMut};
 use memchr::memmem::Finder;
 use secrecy::{ExposeSecret, SecretString};
 
-/// The shortest run of letters and digits that stands for a whole token.
+/// The shortest run of letters and digits that is searched for in place of the whole token.
 const TELLING: usize = 16;
 
-/// Finds a token in a body, also over the borders of its pieces.
+/// Finds a token in a body, also if the token extends over several pieces.
 pub(super) struct TokenSearch {
     finder: Finder<'static>,
-    /// The end of what was searched, if the token may begin in it.
+    /// The end of the searched bytes, if the token may begin there. It is not delivered yet.
     held: BytesMut,
 }
 
 impl TokenSearch {
-    /// Quoting and escaping change no letters and digits, so the longest run of them in the token is searched for.
+    /// Searches for the longest run of letters and digits in the token, because quoting and escaping change neither
+    /// letters nor digits.
     pub(super) fn of(token: &SecretString) -> Self {
         let token = token.expose_secret();
         let runs = token.split(|letter: char| !letter.is_ascii_alphanumeric());
@@ -29,7 +30,7 @@ impl TokenSearch {
         !self.finder.needle().is_empty() && self.finder.find(text).is_some()
     }
 
-    /// Returns what of the body may be delivered after this piece has come.
+    /// Returns the part of the body that may be delivered after this piece has arrived.
     ///
     /// # Errors
     /// The body contains the token.
@@ -51,7 +52,7 @@ impl TokenSearch {
         Ok(text)
     }
 
-    /// The rest of the body, after its last piece.
+    /// Returns the rest of the body after its last piece.
     pub(super) fn rest(self) -> Bytes {
         self.held.freeze()
     }

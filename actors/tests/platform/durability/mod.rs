@@ -184,9 +184,9 @@ async fn a_durable_command_that_was_not_sent_is_sent_by_the_next_run() {
     run.end().await;
 }
 
-/// Promise 5: a caller that waits only until its commands are accepted may rely on them, and on their order.
+/// Promise 5: accepted commands run once and in their order, even if the caller waits only until they are accepted.
 #[actix_rt::test]
-async fn commands_that_were_accepted_act_once_in_their_order_though_the_process_ends() {
+async fn accepted_commands_run_once_in_their_order_although_the_process_ends() {
     let (emulator, store) = (Emulator::start(EmulatorConfig::default()).unwrap(), store());
     let id = emulator.create_conversation(None, None);
     let submit = async |conversation: &ConversationHandle, key: &str, text: &str| {
@@ -197,7 +197,7 @@ async fn commands_that_were_accepted_act_once_in_their_order_though_the_process_
     let conversation = run.taken(&id).await;
     let texts = ["a", "b", "c", "d"];
     for text in texts {
-        // Nobody waits for the outcome.
+        // No task waits for the outcome.
         submit(&conversation, text, text).await.map(drop).unwrap();
     }
     run.end().await;

@@ -45,7 +45,7 @@ impl Heard {
 }
 
 /// SB-2.
-/// Issue 4: a conversation that panics on every third notification still delivers everything, is quarantined when it
+/// A conversation that panics on every third notification still delivers everything, is quarantined when it
 /// keeps failing, and delivers what it missed when it is released; its 999 siblings are not affected.
 #[actix_rt::test]
 async fn one_of_a_thousand_conversations_fails_and_no_other_notices() {

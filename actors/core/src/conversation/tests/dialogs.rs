@@ -233,7 +233,7 @@ fn a_dialog_that_a_newer_state_does_not_tell_of_ends() {
 }
 
 #[test]
-fn a_dialog_that_was_closed_goes_without_another_close() {
+fn a_closed_dialog_disappears_without_another_close_event() {
     let mut conversation = seen(&state(Dialect::Brand, 10, "C:carol").with_survey("CLOSE"));
     assert_eq!(told(&mut conversation, &state(Dialect::Brand, 20, "C:carol")), ["update(dialogs)"]);
 }

@@ -14,7 +14,7 @@ struct Row {
 }
 
 impl Row {
-    /// The update, which follows the events: the people whom the conversation has now.
+    /// The update event, which follows the other events. It has the participants of the conversation now.
     fn update(&self) -> Option<String> {
         let of_kind = |people: &'static str, kind| people.split(' ').find(|person| person.starts_with(kind));
         let assigned = |people| of_kind(people, "A:").or_else(|| of_kind(people, "S:"));

@@ -1,4 +1,4 @@
-//! What a subscriber knows of a conversation: its first event, its updates and the other events make up every member.
+//! A subscriber can compute every member of a conversation from its first event, its updates and its other events.
 
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
@@ -12,7 +12,7 @@ use super::{
     told, unseen,
 };
 
-/// A conversation as a subscriber knows it who receives its events as JSON and nothing else.
+/// A conversation as computed by a subscriber that receives only its events as JSON.
 #[derive(Default)]
 struct Mirror(Map<String, Value>);
 
@@ -90,8 +90,8 @@ fn change(list: &mut Value, participant: &Value, stays: bool) {
     }
 }
 
-/// The members without the versions and the count that are told with the next change only, and without what follows from
-/// the participants of a dialog. In an order that does not depend on the platform's.
+/// The members without the versions and the count, which an update reports only together with another change, and
+/// without the members that follow from the participants of a dialog. The order does not depend on the platform.
 fn comparable(mut members: Value) -> Value {
     let sort = |list: &mut Value, id: &str| {
         if let Some(list) = list.as_array_mut() {
@@ -111,7 +111,7 @@ fn comparable(mut members: Value) -> Value {
     members
 }
 
-/// The members that the events of a notification tell, its update aside.
+/// The members that the events of a notification report, without the update event.
 fn told_by_others(reception: &Reception) -> Vec<&'static str> {
     let members = |event: &ConversationEvent| match event.name() {
         "skill-change" => vec!["skillId"],
@@ -128,9 +128,9 @@ fn told_by_others(reception: &Reception) -> Vec<&'static str> {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 1_000, ..ProptestConfig::default() })]
 
-    /// Whichever members the states lack, in any order of arrival.
+    /// The states may lack any members and may arrive in any order.
     #[test]
-    fn the_events_make_up_every_member((changes, omissions, deliveries, dialect, is_by_webhook) in scenario()) {
+    fn the_events_determine_every_member((changes, omissions, deliveries, dialect, is_by_webhook) in scenario()) {
         let scenario: Scenario = (changes, omissions, deliveries, dialect, is_by_webhook);
         let (changes, omissions, deliveries, dialect, is_by_webhook) = &scenario;
         let states: Vec<Value> = states(changes, *dialect).iter().zip(omissions).map(|(state, omissions)| {
@@ -154,14 +154,14 @@ proptest! {
                 for (member, value) in changed {
                     prop_assert_eq!(value, &after[member]);
                     prop_assert_ne!(value, &before[member], "{} has not changed", member);
-                    prop_assert!(!told_by_others(&reception).contains(&member.as_str()), "{} is told twice", member);
+                    prop_assert!(!told_by_others(&reception).contains(&member.as_str()), "two events report {}", member);
                 }
             }
         }
     }
 }
 
-/// The update of a state, without version and count.
+/// The update event of a state, without the version and the count.
 fn update(conversation: &mut Conversation, after: &super::State) -> Value {
     let reception = conversation.receive_state(&after.text()).expect("a state");
     let Some(ConversationEvent::Update { changed }) = reception.events.last() else { panic!("{reception:?}") };
@@ -181,7 +181,7 @@ fn the_first_event_carries_the_conversation_with_its_dialogs_and_participants() 
 }
 
 #[test]
-fn an_update_has_new_values_and_null_for_what_was_unset() {
+fn an_update_has_new_values_and_null_for_members_that_were_unset() {
     let mut conversation = seen(&state(Dialect::Brand, 10, "C:carol A:anna"));
     let full = |time| {
         state(Dialect::Brand, time, "C:carol A:anna")
@@ -210,9 +210,10 @@ fn an_update_has_new_values_and_null_for_what_was_unset() {
     );
 }
 
-/// The platform changes the version with everything; an update for nothing else would double the events.
+/// The platform changes the version with every change. An update that has only the version would double the number of
+/// events.
 #[test]
-fn a_version_is_told_with_the_next_change_only() {
+fn a_version_is_reported_only_with_another_change() {
     let mut conversation = seen(&state(Dialect::Brand, 10, "C:carol"));
     assert_eq!(told(&mut conversation, &state(Dialect::Brand, 20, "C:carol")), [""; 0]);
     let joined = state(Dialect::Brand, 30, "C:carol A:anna");
@@ -225,7 +226,7 @@ fn a_version_is_told_with_the_next_change_only() {
     assert_eq!(events, json!([{"changed": {"note": "n", "updateTime": 40, "notificationCount": 4}}]));
 }
 
-/// Unread messages are told by user id, so they change when the platform tells a participant's.
+/// Unread messages are reported by user id, so they change when the platform reports the user id of a participant.
 #[test]
 fn unread_messages_follow_the_participants() {
     let unread = json!({"12345678.anna": 1});
@@ -238,7 +239,7 @@ fn unread_messages_follow_the_participants() {
 }
 
 #[test]
-fn a_closed_stage_and_a_locked_one_are_told() {
+fn closed_and_locked_stages_are_reported() {
     let mut conversation = seen(&state(Dialect::Brand, 10, "C:carol").with_survey("CLOSE"));
     let at = |time, stage: &str| state(Dialect::Brand, time, "C:carol").with("stage", stage).with_survey("CLOSE");
     assert_eq!(update(&mut conversation, &at(20, "CLOSE"))["stage"], "CLOSE");
@@ -246,9 +247,9 @@ fn a_closed_stage_and_a_locked_one_are_told() {
     assert_eq!(update(&mut conversation, &at(40, "OPEN"))["stage"], "OPEN");
 }
 
-/// A dialog's events tell neither its metadata nor when it began.
+/// The events of a dialog report neither its metadata nor its start time.
 #[test]
-fn a_new_dialog_is_told_whole() {
+fn a_new_dialog_is_reported_with_all_members() {
     let mut conversation = seen(&state(Dialect::Brand, 10, "C:carol"));
     let changed = update(&mut conversation, &state(Dialect::Brand, 20, "C:carol").with_survey("OPEN"));
     assert_eq!(changed["dialogs"], conversation.members()["dialogs"]);

@@ -136,7 +136,7 @@ proptest! {
         }
 
         bring_back(&mut driver, &mut sockets)?;
-        // The platform also answers what the session asked for before.
+        // The platform also answers earlier requests of the session.
         for input in [Input::TokenRefreshed, Input::LoggedIn] {
             if !driver.session.obtains_token() {
                 break;

@@ -67,7 +67,7 @@ fn a_token_that_a_service_refused_is_refreshed_once_before_another_login() {
 }
 
 #[test]
-fn a_token_without_a_refresh_is_renewed_by_a_login_but_not_by_one_after_the_other() {
+fn a_token_without_a_refresh_is_renewed_by_one_login_but_not_by_repeated_logins() {
     let mut driver = Driver::ready();
     let refused = Input::ServiceRefusedToken { can_refresh: false };
     assert_eq!(driver.feed(refused), [], "it was granted just now");
@@ -76,7 +76,7 @@ fn a_token_without_a_refresh_is_renewed_by_a_login_but_not_by_one_after_the_othe
     driver.feed(Input::LoggedIn);
     assert_eq!(driver.feed(refused), []);
     driver.feed(lost_link());
-    assert_eq!(driver.feed(refused), [], "without a socket the next connect tells");
+    assert_eq!(driver.feed(refused), [], "without a socket, the next connect shows whether the token is valid");
 }
 
 #[test]

@@ -18,7 +18,7 @@ export async function get(path, parameters = {}, signal = undefined) {
   return ask('GET', path, parameters, undefined, signal);
 }
 
-/** `key` makes a repetition of the same request act once; without it every call is a request of its own. */
+/** With `key`, repetitions of the same request act once. Without it, every call acts. */
 export async function post(path, parameters = {}, body = undefined, key = newKey()) {
   return ask('POST', path, parameters, body, undefined, key);
 }

@@ -80,7 +80,7 @@ const model = {
   scope,
 };
 
-/** Rows show names where they showed ids. */
+/** Shows the rows again, with names in place of ids. */
 function namesCame() {
   model.conversations.version += 1;
   changed();

@@ -1,5 +1,5 @@
-// The latest events, the newest first: those that the service kept, those that came since, and a message now and then as
-// a sign of life.
+// The latest events, the newest first: the events that the service recorded, the events since the page was opened, and
+// a message from time to time.
 
 import { cut, millis } from '../format.js';
 import { sentence } from '../states.js';
@@ -31,7 +31,7 @@ const TOLD = new Set([
 ]);
 
 export class Activity {
-  /** What the service kept. */
+  /** The notable events that the service recorded. */
   #past = [];
   #notable = [];
   #messages = [];
@@ -48,7 +48,7 @@ export class Activity {
     return [...this.#notable, ...past, ...this.#messages].sort((one, other) => other.at - one.at);
   }
 
-  /** Takes the notable events that the service kept. */
+  /** Takes the notable events that the service recorded. */
   remember(notable) {
     this.#past = notable.map(({ id, time, kind, connection, conversation, data }) => {
       const [text, tone] = describe(kind, data);

@@ -1,4 +1,4 @@
-// The bulk jobs, and what can be done about them.
+// The bulk jobs, and the actions on them.
 
 import { list, post } from '../api.js';
 import { Loader } from './loader.js';

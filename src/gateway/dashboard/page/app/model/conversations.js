@@ -11,7 +11,7 @@ const MOST_READ = 10_000;
 /** Items per request, small enough to show the first rows soon. */
 const PAGE = 1000;
 const PREVIEW = 140;
-/** Shown for a last message that is no text. */
+/** Shown in place of a last message that is not text. */
 const NOT_TEXT = 'Structured content';
 /** Connections named per conversation at most. */
 const NAMED = 6;
@@ -24,7 +24,7 @@ export class Conversations {
   watched = false;
   /** Grows with each change of the rows. */
   version = 0;
-  /** The last message of each conversation that was told since the page was opened, the oldest first. */
+  /** The last message of each conversation with a message event since the page was opened, the oldest first. */
   #said = new Map();
   #stale = true;
   #onChange;

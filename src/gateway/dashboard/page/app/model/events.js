@@ -132,7 +132,7 @@ const SENTENCES = {
     `Continues as another consumer; ${Number(conversations ?? 0)} conversations ended`,
     'bad',
   ],
-  // Notable beyond the events of the log.
+  // Notable events that are not in the log.
   'connection-restarted': ({ restarts }) => [`Restarted after a fault, for the ${ordinal(restarts)} time`, 'warn'],
   'dead-letters': ({ count, letterKind, reason }) => [
     `${count > 1 ? `${count} dead letters` : 'Dead letter'} (${letterKind}): ${cut(String(reason ?? ''), 200)}`,

@@ -1,4 +1,4 @@
-// The names of skills and agents, as the platform tells them to a connection's login. Where it tells none, ids are shown.
+// The names of skills and agents that the platform reports to a connection's login. Without a name, the id is shown.
 
 import { get } from '../api.js';
 import { mayWrite } from '../session.js';
@@ -7,11 +7,11 @@ import { mayWrite } from '../session.js';
 const MOST_ACCOUNTS = 8;
 /** Names of one kind that are kept per account at most. */
 const MOST_NAMES = 20_000;
-/** The pause before names are asked for again, whether they came or not. */
+/** The pause before names are requested again, also after a failed request. */
 const AGAIN_AFTER = 600_000;
 
 export class Names {
-  /** By account: skills by id, agents by id and by public id, and when they were asked for. */
+  /** By account: skills by id, agents by id and by public id, and the time of the request. */
   #accounts = new Map();
   #fleet;
   #scope;
@@ -40,9 +40,9 @@ export class Names {
     return { skills: entries(names?.skills), agents: entries(names?.agents).filter(({ id }) => id.includes('.')) };
   }
 
-  /** Asks for the names of each account once in a while, through one connection that is ready. */
+  /** Requests the names of each account from time to time, through a connection that is ready. */
   refresh() {
-    // The platform's services act with the connection's login, so a token that may only read does not reach them.
+    // Requests to the platform's services need a token that may write.
     if (!mayWrite(this.#scope())) return;
     for (const { id, account, role, state } of this.#fleet.connections.values()) {
       if (!account || role !== 'brand' || state !== 'ready') continue;
@@ -80,7 +80,7 @@ export class Names {
       }
       this.#onChange();
     } catch {
-      // The login may not read them, or the service has no such endpoint: ids are shown.
+      // The login may not read the names, or the service has no such endpoint. Ids are shown instead.
     }
   }
 }

@@ -1,12 +1,12 @@
-// The process in numbers, read every two seconds, and its recent past: the last hour by minute, as the service keeps it,
-// and the last quarter of an hour by what this page has seen.
+// The numbers of the process, read every two seconds, and its recent past: the last hour by minute as recorded by the
+// service, and the last quarter of an hour as recorded by this page.
 
 import { get } from '../api.js';
 import { millis } from '../format.js';
 
 const EVERY = 2000;
 const EVERY_HIDDEN = 15_000;
-/** How often the past is read too. */
+/** How often the past is read as well. */
 const PAST_EVERY = 60_000;
 /** Points of the charts: fifteen minutes. */
 const POINTS = 450;
@@ -20,11 +20,11 @@ const LATENCIES = ['p50', 'p99'];
 export class Overview {
   now = null;
   rates = { events: null, commands: null, frames: null };
-  /** The last hour by minute; empty until it was read. */
+  /** The last hour by minute; empty before the first read. */
   minutes = [];
   /** The newest notable events that the service keeps, the newest first. */
   notable = [];
-  /** What this page has seen, in columns; the first is the time in seconds. */
+  /** The samples that this page has recorded, in columns. The first column is the time in seconds. */
   #seen = { time: [], events: [], commands: [], frames: [], p50: [], p99: [] };
   problem = null;
   /** When the last response arrived. */
@@ -40,7 +40,7 @@ export class Overview {
   #onAnswer;
   #onPast;
 
-  /** `onPast(notable)` is called when the past was read. */
+  /** Calls `onPast(notable)` after each read of the past. */
   constructor({ onChange, onAnswer = () => {}, onPast = () => {} }) {
     this.#onPast = onPast;
     this.#onChange = onChange;
@@ -87,14 +87,14 @@ export class Overview {
     this.#pastAt = -Infinity;
   }
 
-  /** Sums of the last hour; null until they were read. */
+  /** Sums of the last hour; null before the first read. */
   hour() {
     if (this.now === null) return null;
     const sum = (name) => this.minutes.reduce((total, minute) => total + minute[name], 0);
     return { reconnects: sum('reconnects'), restarts: sum('restarts') };
   }
 
-  /** Columns as the charts take them: minutes until this page was opened, and then what it has seen. */
+  /** Columns for the charts: minutes until this page was opened, then the samples of this page. */
   columns() {
     const seen = this.#seen;
     const columns = Object.fromEntries(Object.keys(seen).map((name) => [name, []]));
@@ -105,11 +105,11 @@ export class Overview {
     for (const minute of this.minutes) {
       const starts = (millis(minute.time) ?? 0) / 1000;
       const length = Math.min(MINUTE, began - starts);
-      // Of a minute that has just begun little can be said.
+      // A minute that has just begun has too few samples.
       if (length < MINUTE / 6) break;
       const time = starts + length / 2;
       const last = columns.time.at(-1);
-      // The service did not run in between.
+      // The service did not run between these minutes.
       if (last !== undefined && time - last > 1.5 * MINUTE) put(last + 1, {});
       const each = (number) => (number === null ? null : number / length);
       const { frames, events, commands, p50, p99 } = minute;

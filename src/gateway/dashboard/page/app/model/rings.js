@@ -3,15 +3,15 @@
 import { list, newKey, post } from '../api.js';
 import { Loader } from './loader.js';
 
-/** Offers that the page holds at most. */
+/** The most offers that the page holds. */
 const MOST = 100;
-/** How often offers are read while there are some: they expire. */
+/** How often offers are read while there are any, because offers expire. */
 const EVERY = 5000;
 
 export class Rings {
   rings = [];
   #watched = false;
-  /** The idempotency key of each answer, so that an answer that is repeated acts once. */
+  /** The idempotency key of each answer, so that a repeated answer acts once. */
   #keys = new Map();
   loader;
 

@@ -3,9 +3,9 @@
 import { get, list, post, remove } from '../api.js';
 import { Loader } from './loader.js';
 
-/** Causes of dead letters that the page holds; those with the newest letters come first. */
+/** The most causes of dead letters that the page holds. Causes with the newest letters come first. */
 const MOST_CAUSES = 200;
-/** Letters of one cause that are replayed together at most. */
+/** The most letters of one cause that are replayed together. */
 const MOST_LETTERS = 1000;
 
 export class Supervision {
@@ -53,7 +53,7 @@ export class DeadLetters {
     );
   }
 
-  /** The number of letters of all causes that were read. */
+  /** The number of letters of the causes that were read. */
   get count() {
     return this.causes.reduce((sum, { count }) => sum + count, 0);
   }
@@ -63,7 +63,7 @@ export class DeadLetters {
     return get(`v1/dead-letters/${encodeURIComponent(id)}`);
   }
 
-  /** Hands every letter of a cause over again, the oldest first, and says how many. Ends at the first that fails. */
+  /** Replays every letter of a cause, the oldest first. Returns their number. Stops at the first failure. */
   async replayAll(cause) {
     const { items } = await list('v1/dead-letters', { cause }, MOST_LETTERS);
     let replayed = 0;
@@ -81,7 +81,7 @@ export class DeadLetters {
     return replayed;
   }
 
-  /** Discards every letter of a cause, and says how many. */
+  /** Discards every letter of a cause. Returns their number. */
   async discardAll(cause) {
     const { discarded } = await remove('v1/dead-letters', { cause });
     this.causes = this.causes.filter(({ id }) => id !== cause);

@@ -99,7 +99,7 @@ export class Timeline {
       if (chatState === 'COMPOSING' && this.typing.size < 20) this.typing.set(userId, Date.now());
       else this.typing.delete(userId);
     } else if (type === 'update') {
-      // Shown by the members themselves.
+      // The timeline does not show updates. The page loads the conversation again and shows its new members.
       this.loader.request();
     } else if (!LEFT_OUT.has(type)) {
       const [text, tone] = describe(type, event.data);

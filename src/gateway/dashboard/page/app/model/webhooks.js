@@ -46,7 +46,7 @@ export class Webhooks {
     this.loader.request();
   }
 
-  /** Sends a test event and says what the receiver answered. */
+  /** Sends a test event. Returns the result as text. */
   async test(id) {
     const { delivered, status, outcome } = await post(`v1/webhooks/${encodeURIComponent(id)}/test`);
     this.attempts.request();

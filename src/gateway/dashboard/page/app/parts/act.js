@@ -1,4 +1,4 @@
-// What a user can do in a conversation: say something, leave a private note, transfer, close.
+// The actions of a user in a conversation: send a message or a private note, transfer, close.
 
 import { newKey, post } from '../api.js';
 import { el, setAttribute, setText } from '../dom.js';
@@ -22,7 +22,7 @@ export class Acts {
   #agents;
   #form;
   #hint;
-  /** The idempotency key of the draft: sending the same draft again after a lost answer says it once. */
+  /** The idempotency key of the draft. If the same draft is sent again after a lost response, it is published once. */
   #draft = newKey();
   #listedFor = null;
 
@@ -125,7 +125,7 @@ export class Acts {
     this.element = el('section', { class: 'acts', 'aria-label': 'Act in this conversation' }, this.#hint, this.#form);
   }
 
-  /** `connections` are those that see the conversation. */
+  /** `connections` are the connections that see the conversation. */
   render(members, connections) {
     const isOpen = members?.stage !== 'CLOSE';
     const may = mayWrite(this.#model.scope());
@@ -146,13 +146,13 @@ export class Acts {
     this.#list();
   }
 
-  /** The connections, those that are agents' first: a consumer's connection would speak as the consumer. */
+  /** The connections, agents first, because a consumer's connection would send as the consumer. */
   #ordered(connections) {
     const isConsumer = (name) => (this.#model.fleet.connections.get(name)?.role === 'consumer' ? 1 : 0);
     return [...connections].sort((one, other) => isConsumer(one) - isConsumer(other) || (one < other ? -1 : 1));
   }
 
-  /** Offers the names of skills and agents, where the platform tells names. */
+  /** Suggests the names of skills and agents, where the platform reports names. */
   #list() {
     const { skills, agents } = this.#model.names.listed(this.#through.value);
     const listed = `${this.#through.value} ${skills.length} ${agents.length}`;

@@ -3,14 +3,15 @@
 import { el, setAttribute, setText } from '../dom.js';
 import { mayWrite } from '../session.js';
 
-/** Milliseconds in which another click confirms. */
+/** The time in which a second click confirms, in milliseconds. */
 const ARMED = 6000;
 const READ_ONLY = 'Your token may only read. Enter a token that may write to do this.';
 
 /**
- * `act()` does the work and may fail with a problem; afterwards what it returns is announced, or else `done`. A terse button shows its reason in
- * its title only, because another button beside it shows the same reason. If `confirm()` returns a question, the button
- * asks it and acts when it is clicked again.
+ * `act()` does the work and may fail with a problem. Afterwards the button announces the result of `act()`, or `done` if
+ * there is no result. A disabled button has the reason in its title. If the token may only read, a text beside the
+ * button says so. A terse button has no such text, because another button beside it has the same text. If `confirm()`
+ * returns a question, the button asks the question and acts when it is clicked again.
  */
 export class Action {
   element;
@@ -21,7 +22,7 @@ export class Action {
   #isTerse;
   #reason = null;
   #confirm;
-  /** Ends the time in which another click confirms. */
+  /** Ends the time in which a second click confirms. */
   #disarm = null;
 
   constructor({ label, describe, act, done, announce, confirm = () => null, isTerse = false }) {
@@ -51,19 +52,19 @@ export class Action {
     });
   }
 
-  /** Shows a text on the button. What is read aloud begins with the same text and says what it is about. */
+  /** Shows a text on the button. The label for screen readers begins with the same text. */
   #show(text) {
     setText(this.#button, text);
     const isSaid = this.#describe.toLowerCase().startsWith(text.toLowerCase());
     setAttribute(this.#button, 'aria-label', isSaid ? this.#describe : `${text}: ${this.#describe}`);
   }
 
-  /** As if the button was clicked. */
+  /** Does the same as a click on the button. */
   click() {
     this.#button.click();
   }
 
-  /** Asks the question, if there is one and it was not asked just now. */
+  /** Asks the question, if there is one and if it was not asked just before. */
   #asks(announce) {
     const isArmed = this.#disarm !== null;
     clearTimeout(this.#disarm);

@@ -1,4 +1,4 @@
-// The bulk jobs: how far each is, and ways to pause, resume or cancel it.
+// The bulk jobs: their progress, and buttons to pause, resume or cancel them.
 
 import { el, reconcile, setAttribute, setText } from '../dom.js';
 import { absolute, count, cut, millis, short } from '../format.js';

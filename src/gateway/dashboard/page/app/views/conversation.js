@@ -227,7 +227,7 @@ export class ConversationPane {
     setText(this.#note, members.note ?? '');
   }
 
-  /** The name of an agent; null where the platform tells none. */
+  /** The name of an agent; null if the platform reports no name. */
   #nameOf(userId, agentId) {
     const { connection } = this.#timeline.members;
     const { names } = this.#model;

@@ -1,4 +1,4 @@
-// Dead letters by cause: what could not be handled, why, and ways to hand the letters over again or discard them.
+// Dead letters by cause: what failed and why, and buttons to replay or discard the letters.
 
 import { el, reconcile, setAttribute, setText } from '../dom.js';
 import { absolute, bytes, count, cut, millis, short } from '../format.js';
@@ -12,7 +12,7 @@ const EMPTY = [
   'Everything that arrived could be handled. Items that cannot be handled are kept here with their bytes and the reason.',
 ];
 const LONGEST_BODY = 4000;
-/** The gateway names so many connections of a cause at most. */
+/** The most connections that the gateway names for one cause. */
 const MOST_CONNECTIONS = 10;
 
 export class DeadLettersView {

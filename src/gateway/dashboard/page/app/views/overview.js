@@ -7,7 +7,7 @@ import { Chart } from '../parts/chart.js';
 import { ofFailure, setState, state, stateElement } from '../states.js';
 import { setTime, timeElement } from '../times.js';
 
-/** Rows of the activity at most. */
+/** The most rows of the activity. */
 const SHOWN = 200;
 const NAMED = 4;
 /** The least time between two updates of the activity, so that people can read it. */
@@ -194,7 +194,7 @@ export class OverviewView {
     );
   }
 
-  /** The answers to an offer. */
+  /** The buttons that answer an offer. */
   #answers(ring) {
     const { rings, announce } = this.#model;
     return [

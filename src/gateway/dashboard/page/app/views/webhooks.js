@@ -1,4 +1,4 @@
-// The webhooks: whether they deliver, how far they are behind, and their newest deliveries.
+// The webhooks: whether they deliver, how many events they are behind, and their newest deliveries.
 
 import { el, reconcile, setAttribute, setText } from '../dom.js';
 import { NOTHING, count, cut, millis, short, took } from '../format.js';
@@ -9,7 +9,7 @@ import { setTime, timeElement } from '../times.js';
 
 const EMPTY = [
   'No webhooks',
-  'POST /v1/webhooks makes one. It delivers events to a receiver of yours, signed and again until they arrive.',
+  'POST /v1/webhooks creates one. It sends signed events to your receiver and repeats each delivery until it succeeds.',
 ];
 const EVERY = 5000;
 
@@ -231,12 +231,12 @@ function attempt({ none, type, conversation, attempt: number, time, durationMs, 
   return element;
 }
 
-/** The causes of the dead letters that are a webhook's deliveries. */
+/** The causes of the dead letters that are deliveries of a webhook. */
 function lettersOf({ causes }, id) {
   return causes.filter(({ newest }) => newest.subscriber === `webhook:${id}`);
 }
 
-/** How many events of the log were not read yet: the difference of two cursors of one log. */
+/** The number of events of the log that the webhook has not read yet: the difference of two cursors of the same log. */
 function behind(newest, cursor) {
   const [epoch, offset] = parts(newest);
   const [own, read] = parts(cursor);
