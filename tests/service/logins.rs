@@ -60,6 +60,9 @@ async fn a_session_of_another_program_is_used_and_not_ended() {
     let password = AgentLogin::Password { username: "bot1".to_owned(), password: "secret".into() };
     let session = client.log_in(&password).await.unwrap();
     let AgentLogin::Session { bearer, user_id, csrf, session_id } = session.to_login() else { panic!("{session:?}") };
+    assert!(session.agent_id.as_str().ends_with(&format!(".{user_id}")));
+    // The whole agent id means the same as its digits.
+    let user_id = session.agent_id.as_str();
     let login = format!(
         "{{ bearer = {{ env = \"BEARER\" }}, user_id = {user_id:?}, csrf = {{ env = \"CSRF\" }}, session_id = {{ env = \
          \"SESSION\" }} }}"

@@ -195,5 +195,6 @@ fn delivered(pieces: mpsc::Receiver<Piece>) -> ByteStream {
             None => Some((Err(io::ErrorKind::UnexpectedEof.into()), None)),
         }
     });
-    all.boxed()
+    // A reader may ask again after the end.
+    all.fuse().boxed()
 }

@@ -45,7 +45,7 @@ pub enum AgentLogin {
     Session {
         /// The token.
         bearer: SecretString,
-        /// The id of the session's user, digits.
+        /// The id of the session's user: digits, or the whole agent id.
         user_id: String,
         /// The secret needed to refresh the session.
         csrf: SecretString,
@@ -56,7 +56,7 @@ pub enum AgentLogin {
     Bearer {
         /// The token.
         bearer: SecretString,
-        /// The id of the token's user, digits.
+        /// The id of the token's user: digits, or the whole agent id.
         user_id: String,
     },
 }
@@ -147,11 +147,11 @@ impl PlatformClient {
     /// [`HttpError`]; its `login_refusal` says whether a repetition can help.
     pub async fn log_in(&self, login: &AgentLogin) -> Result<AgentSession, HttpError> {
         if let AgentLogin::Bearer { bearer, user_id } = login {
-            let agent_id = AgentId::of(&self.account, user_id);
+            let agent_id = self.agent_id(user_id);
             return Ok(AgentSession { bearer: bearer.clone(), agent_id, user_id: None, name: None, refresh: None });
         }
         if let AgentLogin::Session { bearer, user_id, csrf, session_id } = login {
-            let agent_id = AgentId::of(&self.account, user_id);
+            let agent_id = self.agent_id(user_id);
             let refresh = Some(Refresh { csrf: csrf.clone(), session_id: session_id.clone() });
             return Ok(AgentSession { bearer: bearer.clone(), agent_id, user_id: None, name: None, refresh });
         }
@@ -176,12 +176,18 @@ impl PlatformClient {
         })
     }
 
+    /// The agent `user` of the account. People also copy the whole agent id, `account.user`.
+    fn agent_id(&self, user: &str) -> AgentId {
+        let alone = user.strip_prefix(self.account.as_str()).and_then(|rest| rest.strip_prefix('.'));
+        AgentId::of(&self.account, alone.unwrap_or(user))
+    }
+
     async fn provided(&self, provider: &dyn TokenProvider) -> Result<AgentSession, HttpError> {
         let within = self.platform.settings.provider_timeout;
         let late = || TokenError::Unavailable(format!("no token within {} s", within.as_secs()));
         let token = timeout(within, provider.token()).await.unwrap_or_else(|_| Err(late()))?;
         let AgentToken { bearer, user_id, public_id, name } = token;
-        let agent_id = AgentId::of(&self.account, &user_id);
+        let agent_id = self.agent_id(&user_id);
         Ok(AgentSession { bearer, agent_id, user_id: public_id, name, refresh: None })
     }
 

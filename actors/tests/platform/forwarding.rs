@@ -62,6 +62,7 @@ impl Other {
                 .route("/shown", web::to(shown))
                 .route("/shown-in-header", web::to(shown_in_header))
                 .route("/redirect", web::to(redirect))
+                .route("/empty", web::to(empty))
                 .route("/compressed", web::to(compressed))
                 .route("/refusing", web::to(refusing))
                 .route("/endless", web::to(endless))
@@ -153,6 +154,11 @@ async fn endless(seen: Data<Seen>) -> HttpResponse {
         Ok::<_, io::Error>(piece.clone())
     });
     HttpResponse::Ok().streaming(pieces)
+}
+
+/// Chunks, of which there are none.
+async fn empty() -> HttpResponse {
+    HttpResponse::Created().streaming(stream::empty::<Result<Bytes, io::Error>>())
 }
 
 async fn broken() -> HttpResponse {
@@ -372,6 +378,17 @@ async fn a_slow_reader_slows_the_service_down_and_a_dropped_answer_ends_the_tran
     timeout(PATIENCE, has_room).await.unwrap();
     let broken = bot.platform_request("other", get("/broken")).await.unwrap();
     assert!(text(broken).await.is_err(), "an incomplete answer must end in an error");
+}
+
+#[actix_rt::test]
+async fn an_empty_body_ends_and_may_be_read_after_its_end() {
+    let (_other, mut stage) = Other::stage(EmulatorConfig::default());
+    let bot = bot(&mut stage).await;
+    let mut answer = bot.platform_request("other", get("/empty")).await.unwrap();
+    assert_eq!(answer.status().as_u16(), 201);
+    for _ in 0..3 {
+        assert!(answer.body_mut().next().await.is_none());
+    }
 }
 
 #[actix_rt::test]

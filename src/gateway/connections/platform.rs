@@ -5,6 +5,7 @@ use std::{io, pin::pin};
 
 use actix_web::{
     HttpRequest, HttpResponse, HttpResponseBuilder,
+    body::SizedStream,
     http::{Method, StatusCode, header},
     route,
     web::{Bytes, Path, Payload},
@@ -194,11 +195,18 @@ fn passed_on(
         // A browser must never treat an answer of the platform as a page of this service.
         .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .insert_header((header::CONTENT_SECURITY_POLICY, "default-src 'none'; sandbox"));
-    let has_body = method != Method::HEAD && ![StatusCode::NO_CONTENT, StatusCode::NOT_MODIFIED].contains(&head.status);
-    if !has_body {
+    if [StatusCode::NO_CONTENT, StatusCode::NOT_MODIFIED].contains(&head.status) {
         return response.finish();
     }
     let size = head.headers.get(header::CONTENT_LENGTH).and_then(|size| size.to_str().ok()?.parse().ok());
+    if method == Method::HEAD {
+        // The headers describe the body that a GET would get.
+        let nothing = stream::empty::<io::Result<Bytes>>();
+        return match size {
+            Some(size) => response.body(SizedStream::new(size, nothing)),
+            None => response.streaming(nothing),
+        };
+    }
     if let Some(size) = size {
         response.no_chunking(size);
     }

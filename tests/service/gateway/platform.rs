@@ -72,6 +72,21 @@ async fn a_live_bot_serves_the_platforms_other_services_in_its_one_session() {
 }
 
 #[actix_rt::test]
+async fn the_answer_to_a_head_request_keeps_the_length_of_the_body_that_it_leaves_out() {
+    let running = Running::bot().await;
+    // The stand-in knows neither method at this path, and answers both with the same body.
+    let other = running.request(Method::PATCH, SKILLS, &[], None).await;
+    assert!(other.status == 405 && !other.text.is_empty());
+    for _ in 0..3 {
+        let head = raw(&running, "HEAD", SKILLS, "").await;
+        let (head, body) = head.split_once("\r\n\r\n").unwrap();
+        assert!(head.starts_with("HTTP/1.1 405") && body.is_empty(), "{head}");
+        let length = format!("content-length: {}", other.text.len());
+        assert!(head.lines().any(|line| line.eq_ignore_ascii_case(&length)), "{length}: {head}");
+    }
+}
+
+#[actix_rt::test]
 async fn an_answer_of_the_platform_keeps_any_status_and_body() {
     let running = Running::bot().await;
     let missing = running.get(&format!("{SKILLS}/no-such")).await;

@@ -2,6 +2,10 @@
 
 use awc::http::Method;
 use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpListener,
+};
 
 use super::{
     WEBHOOKS, deliveries, patch, path,
@@ -273,4 +277,43 @@ async fn replies_need_order_and_can_be_switched_and_a_test_event_shows_whether_t
     assert_eq!((&tested["outcome"], &tested["answer"]), (&json!("unusable-reply"), &json!("fine")), "{tested}");
     receiver.behave(|_| Behaviour::Say(json!({ "messages": [{ "text": "hi" }] }).to_string()));
     assert_eq!(running.post(&test, &json!(null)).await.json["outcome"], "delivered");
+}
+
+/// Answers the first request with an answer that breaks off, and the others with a complete one.
+async fn breaking_off(listener: TcpListener, cut: &'static str) {
+    let complete = r#"{"messages":[{"text":"complete"}]}"#;
+    let complete = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{complete}", complete.len());
+    for answer in [cut, &complete].into_iter().chain(std::iter::repeat("HTTP/1.1 204 No Content\r\n\r\n")) {
+        let (mut socket, _) = listener.accept().await.unwrap();
+        let (mut request, mut piece) = (Vec::new(), [0; 4096]);
+        // The body of a delivery is one object.
+        while !(request.ends_with(b"}") && request.windows(4).any(|part| part == b"\r\n\r\n")) {
+            let length = socket.read(&mut piece).await.unwrap();
+            assert_ne!(length, 0, "the delivery breaks off");
+            request.extend_from_slice(&piece[..length]);
+        }
+        socket.write_all(answer.as_bytes()).await.unwrap();
+        socket.shutdown().await.unwrap();
+    }
+}
+
+#[actix_rt::test]
+async fn an_answer_that_breaks_off_fails_the_delivery_and_is_never_carried_out() {
+    for cut in [
+        "HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{\"messages\":[{\"text\":\"cut\"}]}",
+        "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1e\r\n{\"messages\":[{\"text\":\"cut!\"}]}\r\n",
+        "HTTP/1.1 200 OK\r\ncontent-length: 40\r\n\r\n",
+    ] {
+        let mut running = running(BOT, "bots-1").await;
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        actix_rt::spawn(breaking_off(listener, cut));
+        let filter = json!({ "type": ["message"] });
+        let definition = json!({ "url": url, "replies": true, "filter": filter, "retries": [0.01, 0.01] });
+        assert_eq!(running.post("/v1/webhooks", &definition).await.status, 201);
+        let id = running.conversation().await;
+        running.heard("command-sent", &id).await;
+        assert_eq!(said(&running, &id), [text("complete")], "{cut}");
+        assert_eq!(letters(&running).await, Vec::<Value>::new());
+    }
 }

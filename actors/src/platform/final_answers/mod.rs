@@ -3,6 +3,9 @@
 //!
 //! The HTTP client `awc` takes the first head that it reads for the response to its request. A server may send any
 //! number of informational responses before the final response.
+//!
+//! `awc` also takes the end of the stream for the end of a body. A body that has a length or chunks and breaks off must
+//! not count as complete, so the end of the stream within such a response is an error here (RFC 9112 §8).
 
 use std::{
     fmt, io,
@@ -38,10 +41,16 @@ enum Stage {
     /// The head of a response, which may be informational.
     Head,
     /// The final response. The bytes are passed through unchecked.
-    Answer,
+    Answer {
+        /// Whether the head says where the body ends. Otherwise the end of the stream ends it.
+        is_framed: bool,
+    },
     /// Another protocol, permanently.
     Upgraded,
 }
+
+/// A response whose head is not understood here. The client reports what is wrong with it.
+const UNCHECKED: Stage = Stage::Answer { is_framed: false };
 
 /// What the bytes at [`Stage::Head`] begin with.
 #[derive(Debug, PartialEq, Eq)]
@@ -65,8 +74,15 @@ impl Beginning {
             // The upgrade that the client requested.
             (Ok(_), Some(101)) => Self::Final(Stage::Upgraded),
             (Ok(Status::Complete(length)), Some(100..=199)) => Self::Informational(length),
+            (Ok(Status::Partial), _) if bytes.len() <= MAX_BYTES => Self::Unknown,
             (Ok(Status::Partial), None | Some(100..=199)) => Self::Unknown,
-            _ => Self::Final(Stage::Answer),
+            (Ok(Status::Complete(_)), Some(_)) => {
+                let ends = |name: &str| {
+                    ["content-length", "transfer-encoding"].iter().any(|end| name.eq_ignore_ascii_case(end))
+                };
+                Self::Final(Stage::Answer { is_framed: head.headers.iter().any(|line| ends(line.name)) })
+            }
+            _ => Self::Final(UNCHECKED),
         }
     }
 }
@@ -117,7 +133,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for FinalAnswers<S> {
             let piece = &buffer.filled()[before..];
             if piece.is_empty() {
                 // The client reports a response that ends too early.
-                this.stage = Stage::Answer;
+                this.stage = UNCHECKED;
             } else if let (true, Beginning::Final(stage)) = (this.held.is_empty(), Beginning::of(piece)) {
                 // Most responses have no informational responses before them. They are not copied.
                 this.stage = stage;
@@ -129,7 +145,11 @@ impl<S: AsyncRead + Unpin> AsyncRead for FinalAnswers<S> {
             }
         }
         if this.held.is_empty() {
-            return Pin::new(&mut this.stream).poll_read(context, buffer);
+            let before = buffer.filled().len();
+            ready!(Pin::new(&mut this.stream).poll_read(context, buffer))?;
+            // After a complete body, the client does not read before it writes the next request.
+            let is_cut_off = buffer.filled().len() == before && this.stage == Stage::Answer { is_framed: true };
+            return Poll::Ready(if is_cut_off { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok(()) });
         }
         let length = this.held.len().min(buffer.remaining());
         buffer.put_slice(&this.held[..length]);
@@ -147,7 +167,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for FinalAnswers<S> {
         let this = self.get_mut();
         let written = ready!(Pin::new(&mut this.stream).poll_write(context, bytes))?;
         // Held bytes belong to the last response and must reach the client.
-        if this.stage == Stage::Answer && this.held.is_empty() {
+        if matches!(this.stage, Stage::Answer { .. }) && this.held.is_empty() {
             (this.stage, this.removed) = (Stage::Head, 0);
         }
         Poll::Ready(Ok(written))

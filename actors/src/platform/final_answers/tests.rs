@@ -69,12 +69,21 @@ fn read(client: &mut FinalAnswers<Server>, size: usize) -> io::Result<Vec<u8>> {
     }
 }
 
-/// Returns what a client reads of these pieces after its first request.
+/// Returns what a client reads of these pieces after its first request. The server keeps the connection.
 fn exchange(pieces: &[&[u8]]) -> io::Result<Vec<u8>> {
+    exchange_with(pieces, false)
+}
+
+/// The same with a server that closes the connection after the last piece.
+fn exchange_to_the_end(pieces: &[&[u8]]) -> io::Result<Vec<u8>> {
+    exchange_with(pieces, true)
+}
+
+fn exchange_with(pieces: &[&[u8]], hangs_up: bool) -> io::Result<Vec<u8>> {
     let mut client = client();
     write(&mut client, b"GET / HTTP/1.1\r\n\r\n");
     client.stream.pieces = pieces.iter().map(|piece| piece.to_vec()).collect();
-    client.stream.hangs_up = true;
+    client.stream.hangs_up = hangs_up;
     read(&mut client, 8192)
 }
 
@@ -149,7 +158,31 @@ fn what_is_no_answer_and_what_ends_early_is_read() {
     let ended: [&[u8]; 7] =
         [b"garbage", b"HTT", b"HTTP/1.1 10", b"HTTP/1.1 103 Early", b"", malformed, &malformed[..30]];
     for bytes in ended {
-        assert_eq!(exchange(&[bytes]).unwrap(), bytes, "{}", String::from_utf8_lossy(bytes));
+        assert_eq!(exchange_to_the_end(&[bytes]).unwrap(), bytes, "{}", String::from_utf8_lossy(bytes));
+    }
+}
+
+#[test]
+fn a_body_that_has_a_length_or_chunks_and_breaks_off_is_an_error() {
+    let long = format!("HTTP/1.1 200 OK\r\nx: {}\r\n", "y".repeat(20_000));
+    for (head, is_error) in [
+        ("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n", true),
+        ("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\n", true),
+        (&format!("{long}content-length: 9\r\n\r\n"), true),
+        ("HTTP/1.0 200 OK\r\n\r\n", false),
+        (&format!("{long}\r\n"), false),
+    ] {
+        let answer = format!("{head}ok");
+        for size in [1, 40, answer.len()] {
+            for before in [b"", HINTS] {
+                let bytes = [before, answer.as_bytes()].concat();
+                let pieces: Vec<&[u8]> = bytes.chunks(size).collect();
+                match exchange_to_the_end(&pieces) {
+                    Ok(read) => assert!(!is_error && read == answer.as_bytes(), "{head}"),
+                    Err(error) => assert!(is_error && error.kind() == io::ErrorKind::UnexpectedEof, "{head} {error}"),
+                }
+            }
+        }
     }
 }
 

@@ -224,5 +224,6 @@ fn searched(
             None => Some((Ok(search.rest()), None)),
         }
     });
-    pieces.filter(|piece| future::ready(!matches!(piece, Ok(piece) if piece.is_empty())))
+    // The body may be polled again after its end.
+    pieces.filter(|piece| future::ready(!matches!(piece, Ok(piece) if piece.is_empty()))).fuse()
 }
