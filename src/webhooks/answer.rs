@@ -36,8 +36,11 @@ pub struct Answer {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Message {
     text: Option<String>,
+    #[schema(value_type = Option<Object>)]
     rich_text: Option<Value>,
+    #[schema(value_type = Option<Object>)]
     quick_replies: Option<Value>,
+    #[schema(value_type = Option<Vec<Object>>)]
     metadata: Option<Vec<Value>>,
     /// Whether only agents and agent managers see the message.
     private: Option<bool>,

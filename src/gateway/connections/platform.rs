@@ -17,6 +17,7 @@ use tertulia_actors::{
     core::id::ConnectionId,
 };
 use tokio::{sync::mpsc, time::timeout};
+use utoipa::ToSchema;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::{
@@ -52,6 +53,12 @@ const OF_GATEWAY: [&str; 18] = [
     "x-request-id",
 ];
 
+/// A body of any content type, for the OpenAPI document.
+#[derive(ToSchema)]
+#[schema(value_type = String, format = Binary)]
+#[expect(dead_code, reason = "only for the OpenAPI document")]
+struct Octets(Bytes);
+
 pub(super) fn routes(config: &mut ServiceConfig<'_>) {
     config.service(forward);
 }
@@ -70,8 +77,8 @@ pub(super) fn routes(config: &mut ServiceConfig<'_>) {
         ("path" = String, Path, description = "The path at the service; may have slashes",
             example = "api/account/12345678/configuration/le-users/skills")
     ),
-    request_body(content = String, content_type = "application/octet-stream", description = "Forwarded unchanged"),
-    responses((status = 200, description = "The answer of the service, with its own status", content_type = "application/octet-stream", body = String))
+    request_body(content = inline(Octets), content_type = "application/octet-stream", description = "Forwarded unchanged"),
+    responses((status = 200, description = "The answer of the service, with its own status", content_type = "application/octet-stream", body = inline(Octets)))
 )]
 #[route(
     "/connections/{connection}/platform/{service}/{path:.*}",
