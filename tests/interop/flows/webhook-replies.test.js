@@ -11,8 +11,7 @@ import { once } from 'node:events';
 import { test } from 'node:test';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { answered, saidIn } from '../answers.js';
-import { openConversation, say } from '../platform.js';
+import { saidIn, speakOver } from '../answers.js';
 import { Service } from '../service.js';
 
 const [MESSAGES, CONVERSATIONS, KILLS] = (process.env.REPLIES ?? '60 6 3').split(' ').map(Number);
@@ -37,20 +36,12 @@ for (const [command, file] of [[process.execPath, 'receiver.js'], ['python3', 'r
     assert.equal((await service.request('POST', '/v1/webhooks', webhook)).status, 201);
 
     const began = Date.now();
-    const conversations = [];
-    for (let number = 0; number < CONVERSATIONS; number += 1) conversations.push(await openConversation());
-    let sent = 0;
-    for (let life = 0; life <= KILLS; life += 1) {
-      const before = sent;
-      for (const until = Math.round((MESSAGES * (life + 1)) / (KILLS + 1)); sent < until; sent += 1) {
-        await say(conversations[sent % CONVERSATIONS], `number ${sent}`);
-      }
-      if (life === KILLS) break;
-      await answered(conversations, before + Math.round((sent - before) * Math.random()));
+    const kill = async () => {
       await service.kill();
       await service.begin();
-    }
-    await answered(conversations, MESSAGES);
+    };
+    const amount = { messages: MESSAGES, conversations: CONVERSATIONS };
+    const conversations = await speakOver(KILLS, kill, amount);
 
     const said = await saidIn(conversations);
     for (const { asked, answered } of said.values()) {

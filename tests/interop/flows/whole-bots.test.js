@@ -10,8 +10,7 @@ import { test } from 'node:test';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { answered, saidIn } from '../answers.js';
-import { openConversation, say } from '../platform.js';
+import { saidIn, speakOver } from '../answers.js';
 import { Service } from '../service.js';
 
 const MESSAGES = 40;
@@ -39,25 +38,17 @@ for (const [command, name, login] of [[process.execPath, 'bot.js', 'bot5'], ['py
       await rm(directory, { recursive: true });
     });
 
-    const conversations = [];
-    for (let number = 0; number < CONVERSATIONS; number += 1) conversations.push(await openConversation());
-    let sent = 0;
-    for (let life = 0; life <= KILLS; life += 1) {
-      const before = sent;
-      for (const until = Math.round((MESSAGES * (life + 1)) / (KILLS + 1)); sent < until; sent += 1) {
-        await say(conversations[sent % CONVERSATIONS], `number ${sent}`);
-      }
-      if (life === KILLS) break;
-      await answered(conversations, before + Math.round((sent - before) * Math.random()));
-      if (life % 2 === 0) {
+    const killInTurns = async (time) => {
+      if (time % 2 === 0) {
         await service.kill();
         await service.begin();
       } else {
         await kill();
         bot = start();
       }
-    }
-    await answered(conversations, MESSAGES);
+    };
+    const amount = { messages: MESSAGES, conversations: CONVERSATIONS };
+    const conversations = await speakOver(KILLS, killInTurns, amount);
 
     for (const { asked, answered } of (await saidIn(conversations)).values()) {
       assert.deepEqual(answered, asked.map((text) => `Skill -1 heard: ${text}`));
