@@ -1,12 +1,14 @@
 //! Agents' notes share one field, and none is lost (CV-F9, NT-1 to NT-7).
 
+use std::time::Duration;
+
 use futures_util::future::join_all;
 use serde_json::Value;
 use tertulia_actors::{
     connection::{Agents, ConnectionSettings, Rings},
     conversation::ConversationHandle,
-    core::{command::SetAgentNote, time::Timestamp, ums},
-    subscriber::Event,
+    core::{command::SetAgentNote, conversation::ConversationEvent, time::Timestamp, ums},
+    subscriber::{Event, EventData},
 };
 use tertulia_emulator::{EmulatorConfig, Fault, FaultKind};
 
@@ -29,9 +31,12 @@ async fn shown(stage: &mut Stage, conversation: &ConversationHandle) {
 
 /// The same with a response time of this type, which must be new.
 async fn shown_with(stage: &mut Stage, conversation: &ConversationHandle, ttr: ums::TtrType) {
-    conversation.set_ttr(ttr, 0).await.unwrap();
-    let here =
-        |event: &Event| event.data.name() == "ttr-change" && event.origin.connection == *conversation.connection();
+    conversation.set_ttr(ttr.clone(), 0).await.unwrap();
+    let here = |event: &Event| {
+        let shows = matches!(&event.data, EventData::Conversation(ConversationEvent::TtrChange { ttr_type, .. })
+            if ttr_type.as_ref() == Some(&ttr));
+        shows && event.origin.connection == *conversation.connection()
+    };
     stage.until(here).await;
 }
 
@@ -54,7 +59,17 @@ async fn notes_stand_beside_each_other_and_a_long_one_is_cut() {
 /// NT-3: writers on two connections at the same time wipe out nothing of each other.
 #[actix_rt::test]
 async fn two_writers_at_the_same_time_lose_no_note() {
-    let mut stage = Stage::set(EmulatorConfig::default());
+    two_writers(EmulatorConfig::default()).await;
+}
+
+/// NT-3: the same where the response to a write overtakes the states of the writes before it.
+#[actix_rt::test]
+async fn two_writers_lose_no_note_while_states_come_late() {
+    two_writers(EmulatorConfig { snapshot_pause: Duration::from_millis(60), ..EmulatorConfig::default() }).await;
+}
+
+async fn two_writers(config: EmulatorConfig) {
+    let mut stage = Stage::set(config);
     let first = stage.bot().await;
     let mine = stage.conversation(&first).await;
     let second = stage.connect(ConnectionSettings { rings: Rings::Off, agents: Agents::All, ..bot(2) }).await;

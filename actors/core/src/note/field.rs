@@ -68,16 +68,22 @@ impl<'a> Field<'a> {
         Self(self.0.iter().map(|entry| newer(entry).unwrap_or_else(|| entry.clone())).collect())
     }
 
+    /// Returns whether every entry of `other` is in this field, in this or another version.
+    pub(super) fn has_all(&self, other: &Self) -> bool {
+        other.0.iter().all(|entry| self.has(entry))
+    }
+
+    fn has(&self, entry: &RawValue) -> bool {
+        let id = Known::of(entry).note_id.filter(|id| !id.is_empty());
+        self.0.iter().any(|own| match &id {
+            Some(id) => Known::of(own).has_id(id),
+            None => Json::from(&**own) == Json::from(entry),
+        })
+    }
+
     /// Returns the field's text with the entries of `other` after its own, without those whose ids it already has.
     pub(super) fn text_with_all(&self, other: &Self) -> String {
-        let is_here = |entry: &RawValue| {
-            let id = Known::of(entry).note_id.filter(|id| !id.is_empty());
-            self.0.iter().any(|own| match &id {
-                Some(id) => Known::of(own).has_id(id),
-                None => Json::from(&**own) == Json::from(entry),
-            })
-        };
-        let missing = other.0.iter().filter(|entry| !is_here(entry));
+        let missing = other.0.iter().filter(|entry| !self.has(entry));
         let texts: Vec<&str> = self.0.iter().chain(missing).map(|entry| entry.get()).collect();
         format!("[{}]", texts.join(","))
     }

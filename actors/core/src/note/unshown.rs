@@ -7,7 +7,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::{
     WrittenNote,
-    field::{Field, entries_lost, shows},
+    field::{Field, entries_lost, shows, union},
 };
 use crate::time::Timestamp;
 
@@ -23,7 +23,8 @@ const SEEN_AFTER: i64 = 500;
 /// The platform gives the field no version, so a value is dated by its content. A value that this side has replaced is
 /// older than the write. A value that contains the written notes is newer. Any other value is from another client, of
 /// unknown age, and is joined with what was written. A note that another client overwrote stays here, and is written
-/// again with the next note.
+/// again with the next note; so is the note of another client that a state showed only after the response to the write
+/// that overwrote it.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(crate) struct Unshown {
@@ -38,12 +39,32 @@ struct Newest {
     field: Box<str>,
     /// The notes in the field that may still be overwritten unseen; empty if the whole text was written at once.
     notes: Vec<UnseenNote>,
+    /// The latest value of another client that came before the state that shows the notes, until a state shows its
+    /// entries again. If it is older than the write, the write overwrote these entries.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    foreign: Option<Box<str>>,
 }
 
 impl Newest {
+    /// Processes the value of a state of the time `at` that is not older than the write for certain. Returns whether
+    /// the notes are still of use.
+    fn told(&mut self, shown: Option<&str>, at: Option<Timestamp>) -> bool {
+        let is_shown = self.notes.iter().all(|unseen| shows(shown, &unseen.note));
+        if !is_shown && !self.is_shown() {
+            self.foreign = shown.map(Box::from);
+        } else if let Some(foreign) = &self.foreign
+            && Field::read(shown).has_all(&Field::read(Some(foreign)))
+        {
+            self.foreign = None;
+        }
+        self.notes.retain_mut(|unseen| unseen.told(shows(shown, &unseen.note), at));
+        !self.notes.is_empty() || self.foreign.is_some()
+    }
+
     /// Whether a state has shown the notes.
     fn is_shown(&self) -> bool {
-        !self.notes.is_empty() && self.notes.iter().all(|unseen| unseen.shown_at.is_some())
+        let is_text = self.notes.is_empty() && self.foreign.is_none();
+        !is_text && self.notes.iter().all(|unseen| unseen.shown_at.is_some())
     }
 }
 
@@ -99,7 +120,7 @@ impl Unshown {
         };
         notes.retain(|former: &UnseenNote| note.is_none_or(|note| former.note.note_id != note.note_id));
         notes.extend(note.map(|note| UnseenNote { note: note.clone(), shown_at: None }));
-        self.newest = Some(Newest { field: field.into(), notes });
+        self.newest = Some(Newest { field: field.into(), notes, foreign: None });
         self.told(shown, at);
     }
 
@@ -107,8 +128,7 @@ impl Unshown {
     pub(crate) fn told(&mut self, shown: Option<&str>, at: Option<Timestamp>) {
         let is_earlier = self.is_earlier(shown);
         let Some(newest) = self.newest.as_mut().filter(|_| !is_earlier) else { return };
-        newest.notes.retain_mut(|unseen| unseen.told(shows(shown, &unseen.note), at));
-        if newest.notes.is_empty()
+        if !newest.told(shown, at)
             && let Some(newest) = self.newest.take()
         {
             self.is_replaced(Some(&newest.field));
@@ -123,7 +143,10 @@ impl Unshown {
         }
         let is_here = |unseen: &UnseenNote| shows(shown, &unseen.note);
         if newest.is_shown() && newest.notes.iter().all(is_here) {
-            return shown.map(Cow::Borrowed);
+            return match &newest.foreign {
+                Some(foreign) => Some(Cow::Owned(union(shown, foreign))),
+                None => shown.map(Cow::Borrowed),
+            };
         }
         let written = Field::read(Some(&newest.field));
         let notes = newest.notes.iter().map(|unseen| &unseen.note);

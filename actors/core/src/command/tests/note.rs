@@ -179,6 +179,29 @@ fn nt_3_what_another_wrote_over_an_unshown_note_is_kept_beside_it() {
     assert_eq!(contents(&field_of(&next)), ["vip", "one", "two"]);
 }
 
+/// NT-3: a response may overtake the state of another client's note, which the confirmed write has overwritten by then.
+/// That note comes back with the next, even after a reload, and however late.
+#[test]
+fn nt_3_a_note_that_was_overwritten_before_any_state_showed_it_comes_back_with_the_next() {
+    let mut conversation = Scene::open().conversation();
+    let planned = planned_of(&conversation, &note_at("one", 1), &agent());
+    planned.confirmed(&mut conversation);
+    with_note(&json!([anna()])).later().tell(&mut conversation);
+    for later in [10, 2_000] {
+        showing(&planned).later().later_by(later).tell(&mut conversation);
+        let snapshot = serde_json::to_string(&conversation).unwrap();
+        conversation = serde_json::from_str(&snapshot).unwrap();
+        let next = planned_of(&conversation, &note_at("two", 2), &agent());
+        assert_eq!(contents(&field_of(&next)), ["one", "vip", "two"]);
+    }
+    let next = planned_of(&conversation, &note_at("two", 2), &agent());
+    next.confirmed(&mut conversation);
+    showing(&next).later().later_by(3_000).tell(&mut conversation);
+    with_note(&json!([])).later().later_by(9_000).tell(&mut conversation);
+    let last = planned_of(&conversation, &note_at("three", 3), &agent());
+    assert_eq!(contents(&field_of(&last)), ["three"], "what is removed after all have seen it stays removed");
+}
+
 /// NT-3: another's write that was under way when a state showed the note overwrites it unseen; the next note restores
 /// it, even after a reload.
 #[test]
