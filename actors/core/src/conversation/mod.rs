@@ -6,6 +6,7 @@
 mod absence;
 mod age;
 mod arrival;
+mod as_sent;
 mod back_filled;
 mod changes;
 mod class_page;
