@@ -8,7 +8,7 @@ use serde::{
 };
 use serde_json::value::RawValue;
 use tertulia_core::{
-    conversation::{ConversationEvent, Message},
+    conversation::{ConversationEvent, Message, PageText},
     id::{AccountId, AgentId, CommandKey, ConnectionId, ConversationId, RingId, SkillId, UserId},
     readiness::Lacking,
     session::{ClosedBy, DisconnectReason, IdentityLoss, WaitReason},
@@ -323,7 +323,7 @@ impl Serialize for Event {
 }
 
 /// The members of a conversation with the connection that sees it, as in the gateway's `GET /v1/conversations/{id}`.
-fn first_seen(connection: &ConnectionId, members: &RawValue) -> Result<Box<RawValue>, serde_json::Error> {
+fn first_seen(connection: &ConnectionId, members: &PageText) -> Result<Box<RawValue>, serde_json::Error> {
     let connection = serde_json::to_string(connection)?;
     // The object is never empty, so the connection becomes its first member.
     let members = members.get().strip_prefix('{').unwrap_or_default();

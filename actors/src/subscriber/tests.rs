@@ -100,7 +100,7 @@ async fn the_first_event_of_a_conversation_has_its_connection() {
     let table = Table::new();
     let mut events = table.stream(Filter::everything(), 10);
     let members = json!({ "conversationId": "c1", "context": { "a": ["{", "}"] } });
-    table.tell(1, ConversationEvent::Conversation(to_raw_value(&members).unwrap()));
+    table.tell(1, ConversationEvent::Conversation(to_raw_value(&members).unwrap().into()));
     let event = json!(*events.next().await.unwrap().unwrap());
     let expected = json!({ "connection": "bots-1", "conversationId": "c1", "context": { "a": ["{", "}"] } });
     assert_eq!(event["data"], expected);
@@ -112,7 +112,8 @@ async fn an_event_is_stored_in_one_line() {
     let table = Table::new();
     let mut events = table.stream(Filter::everything(), 10);
     let changed = "{\"context\":{\r\n\"a\":\n\"b\\n\"}}";
-    table.tell(1, ConversationEvent::Update { changed: RawValue::from_string(changed.to_owned()).unwrap() });
+    let changed = RawValue::from_string(changed.to_owned()).unwrap().into();
+    table.tell(1, ConversationEvent::Update { changed });
     let stored = events.next().await.unwrap().unwrap().stored();
     assert!(!stored.json.contains(&b'\n') && !stored.json.contains(&b'\r'));
     let event: Value = serde_json::from_slice(&stored.json).unwrap();

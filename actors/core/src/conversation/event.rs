@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::Participant;
+use super::{PageText, Participant};
 use crate::{
     command::{HostedFile, Identity},
     id::{DialogId, ExternalConsumerId, SkillId, UserId},
@@ -23,14 +23,14 @@ use crate::{
 pub enum ConversationEvent {
     /// The first state of the conversation arrived. Carries all members of [`super::Conversation::members`] after that
     /// state, as the text of an object.
-    Conversation(#[cfg_attr(feature = "openapi", schema(value_type = Object))] Box<RawValue>),
+    Conversation(#[cfg_attr(feature = "openapi", schema(inline))] PageText),
     /// A notification changed members that no other event reports. Follows the other events of the notification.
     #[cfg_attr(feature = "openapi", schema(title = "update"))]
     Update {
         /// The members of [`super::Conversation::members`] that changed, with their new values, as the text of an
         /// object. The value of a member that was unset is null.
         #[cfg_attr(feature = "openapi", schema(value_type = Object))]
-        changed: Box<RawValue>,
+        changed: PageText,
     },
     /// A message, in the order of its dialog ([MS-1](crate::rules#ms-1)).
     Message(Arc<Message>),

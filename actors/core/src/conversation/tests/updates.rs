@@ -280,9 +280,8 @@ fn a_member_that_is_nested_too_deeply_is_null() {
         for (levels, is_kept) in [(120, true), (121, false), (127, false), (300, false)] {
             let value = format!("{}1{}", open.repeat(levels), close.repeat(levels));
             let first = first_with(&value);
-            let held = [&first["context"], &first["dialogs"][0]["metaData"]];
-            assert_eq!(held.map(|held| held.to_string() == value), [is_kept; 2], "{levels} levels");
-            assert_eq!(held.map(Value::is_null), [!is_kept; 2], "{levels} levels");
+            let sent: Value = if is_kept { serde_json::from_str(&value).expect("JSON") } else { Value::Null };
+            assert_eq!((&first["context"], &first["dialogs"][0]["metaData"]), (&sent, &sent), "{levels} levels");
         }
     }
 }
