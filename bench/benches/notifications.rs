@@ -106,6 +106,13 @@ fn one_kind(group: &mut BenchmarkGroup<'_, WallTime>, size: Size, dialect: Diale
         let (_, next) = version(1);
         bencher.iter_batched_ref(|| told.clone(), |told| told.receive_all(&next), BatchSize::LargeInput);
     });
+    group.bench_function("update", |bencher| {
+        // The unread messages change, which only an update event reports.
+        let ((_, before), (_, next)) = (version(2), version(3));
+        let mut told = told.clone();
+        told.receive_all(&before);
+        bencher.iter_batched_ref(|| told.clone(), |told| told.receive_all(&next), BatchSize::LargeInput);
+    });
     group.bench_function("first state", |bencher| {
         bencher.iter_batched_ref(|| Socket::new(&states), |untold| untold.receive_all(&first), BatchSize::LargeInput);
     });

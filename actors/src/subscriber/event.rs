@@ -2,10 +2,13 @@
 
 use std::{fmt, sync::Arc};
 
-use serde::{Serialize, Serializer, ser::SerializeMap};
-use serde_json::{Map, Value};
+use serde::{
+    Serialize, Serializer,
+    ser::{Error as _, SerializeMap},
+};
+use serde_json::value::RawValue;
 use tertulia_core::{
-    conversation::{ConversationEvent, Message},
+    conversation::{ConversationEvent, Message, PageText},
     id::{AccountId, AgentId, CommandKey, ConnectionId, ConversationId, RingId, SkillId, UserId},
     readiness::Lacking,
     session::{ClosedBy, DisconnectReason, IdentityLoss, WaitReason},
@@ -310,7 +313,8 @@ impl Serialize for Event {
         event.serialize_entry("datacontenttype", "application/json")?;
         match &self.data {
             EventData::Conversation(ConversationEvent::Conversation(members)) => {
-                event.serialize_entry("data", &FirstSeen { connection, members })?;
+                let data = first_seen(connection, members).map_err(S::Error::custom)?;
+                event.serialize_entry("data", &data)?;
             }
             data => event.serialize_entry("data", data)?,
         }
@@ -318,18 +322,23 @@ impl Serialize for Event {
     }
 }
 
-/// A conversation with the connection that sees it, in the form of the gateway's `GET /v1/conversations/{id}`.
-#[derive(Serialize)]
-struct FirstSeen<'e> {
-    connection: &'e ConnectionId,
-    #[serde(flatten)]
-    members: &'e Map<String, Value>,
+/// The members of a conversation with the connection that sees it, as in the gateway's `GET /v1/conversations/{id}`.
+fn first_seen(connection: &ConnectionId, members: &PageText) -> Result<Box<RawValue>, serde_json::Error> {
+    let connection = serde_json::to_string(connection)?;
+    // The object is never empty, so the connection becomes its first member.
+    let members = members.get().strip_prefix('{').unwrap_or_default();
+    RawValue::from_string(format!("{{\"connection\":{connection},{members}"))
 }
 
 impl Loggable for Event {
     fn stored(&self) -> StoredEvent {
         // The names and values of an event can always be serialized.
-        let json = serde_json::to_vec(self).unwrap_or_default();
+        let mut json = serde_json::to_vec(self).unwrap_or_default();
+        // An event is one line. The line breaks are white space of values that the platform sent as JSON, because JSON
+        // has none inside strings.
+        for byte in json.iter_mut().filter(|byte| matches!(byte, b'\n' | b'\r')) {
+            *byte = b' ';
+        }
         StoredEvent {
             offset: self.id.offset,
             connection: self.origin.connection.share(),

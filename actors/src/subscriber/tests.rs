@@ -7,7 +7,10 @@ use std::{
 
 use actix::Actor;
 use futures_util::future::LocalBoxFuture;
-use serde_json::{Value, json};
+use serde_json::{
+    Value, json,
+    value::{RawValue, to_raw_value},
+};
 use tertulia_core::{conversation::ConversationEvent, id::ConversationId};
 use tokio::{sync::mpsc, time::timeout};
 
@@ -16,7 +19,7 @@ use super::{
 };
 use crate::{
     dead_letters::{DeadLetterKind, DeadLetterLimits, DeadLetters},
-    engine::Journal,
+    engine::{Journal, Loggable},
     log::{Log, Subject},
     metrics::Metrics,
     supervision::{GuardOptions, RestartPolicy, start_guarded},
@@ -63,9 +66,12 @@ impl Table {
     }
 
     fn publish(&self, sequence: u64) {
+        self.tell(sequence, ConversationEvent::TransferSkill { dialog_id: "c1".into(), skill_id: "501".into() });
+    }
+
+    fn tell(&self, sequence: u64, event: ConversationEvent) {
         let subject = Subject::Conversation(&self.conversation, sequence);
-        let skill = ConversationEvent::TransferSkill { dialog_id: "c1".into(), skill_id: "501".into() };
-        self.log.publish(&self.origin, subject, EventData::Conversation(skill));
+        self.log.publish(&self.origin, subject, EventData::Conversation(event));
     }
 }
 
@@ -87,6 +93,31 @@ async fn an_event_is_written_as_a_cloud_event() {
             "data": { "dialogId": "c1", "skillId": "501" },
         })
     );
+}
+
+#[actix_rt::test]
+async fn the_first_event_of_a_conversation_has_its_connection() {
+    let table = Table::new();
+    let mut events = table.stream(Filter::everything(), 10);
+    let members = json!({ "conversationId": "c1", "context": { "a": ["{", "}"] } });
+    table.tell(1, ConversationEvent::Conversation(to_raw_value(&members).unwrap().into()));
+    let event = json!(*events.next().await.unwrap().unwrap());
+    let expected = json!({ "connection": "bots-1", "conversationId": "c1", "context": { "a": ["{", "}"] } });
+    assert_eq!(event["data"], expected);
+}
+
+/// Line breaks would end the event early in a stream of server-sent events.
+#[actix_rt::test]
+async fn an_event_is_stored_in_one_line() {
+    let table = Table::new();
+    let mut events = table.stream(Filter::everything(), 10);
+    let changed = "{\"context\":{\r\n\"a\":\n\"b\\n\"}}";
+    let changed = RawValue::from_string(changed.to_owned()).unwrap().into();
+    table.tell(1, ConversationEvent::Update { changed });
+    let stored = events.next().await.unwrap().unwrap().stored();
+    assert!(!stored.json.contains(&b'\n') && !stored.json.contains(&b'\r'));
+    let event: Value = serde_json::from_slice(&stored.json).unwrap();
+    assert_eq!(event["data"], json!({ "changed": { "context": { "a": "b\n" } } }));
 }
 
 /// EV-1.

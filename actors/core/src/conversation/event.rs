@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, value::RawValue};
+use serde_json::value::RawValue;
 
-use super::Participant;
+use super::{PageText, Participant};
 use crate::{
     command::{HostedFile, Identity},
     id::{DialogId, ExternalConsumerId, SkillId, UserId},
@@ -22,15 +22,15 @@ use crate::{
 #[serde(untagged)]
 pub enum ConversationEvent {
     /// The first state of the conversation arrived. Carries all members of [`super::Conversation::members`] after that
-    /// state.
-    Conversation(Map<String, Value>),
+    /// state, as the text of an object.
+    Conversation(#[cfg_attr(feature = "openapi", schema(inline))] PageText),
     /// A notification changed members that no other event reports. Follows the other events of the notification.
     #[cfg_attr(feature = "openapi", schema(title = "update"))]
     Update {
-        /// The members of [`super::Conversation::members`] that changed, with their new values. The value of a member
-        /// that was unset is null.
+        /// The members of [`super::Conversation::members`] that changed, with their new values, as the text of an
+        /// object. The value of a member that was unset is null.
         #[cfg_attr(feature = "openapi", schema(value_type = Object))]
-        changed: Map<String, Value>,
+        changed: PageText,
     },
     /// A message, in the order of its dialog ([MS-1](crate::rules#ms-1)).
     Message(Arc<Message>),
@@ -292,7 +292,7 @@ pub struct Message {
 enum MessageBody {
     Text(String),
     #[schema(value_type = Object)]
-    Content(Map<String, Value>),
+    Content(serde_json::Map<String, serde_json::Value>),
 }
 
 /// A receipt.

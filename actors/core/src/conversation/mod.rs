@@ -6,6 +6,7 @@
 mod absence;
 mod age;
 mod arrival;
+mod as_sent;
 mod back_filled;
 mod changes;
 mod class_page;
@@ -42,5 +43,6 @@ pub use dialog_table::DialogTable;
 pub use event::{AdditionContext, ConversationEvent, Message, MessageDelivery};
 pub use last_message::LastMessage;
 pub use message_order::{HistoryStart, PARKED_LIMIT};
+pub use page::PageText;
 pub use participant::Participant;
 pub use reception::{BackFill, Outcome, Reception, StateError};

@@ -1,96 +1,179 @@
 //! The page of a conversation: all members under their names on the class page, as JSON.
 
-use serde::Serialize;
-use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
 
-use super::{Conversation, Dialog, page_member::PageMember};
+use serde::{Serialize, Serializer, ser::SerializeMap};
+use serde_json::{
+    Value,
+    value::{RawValue, to_raw_value},
+};
+
+use super::{Conversation, Dialog, Participant, as_sent::AsSent, page_member::PageMember};
+use crate::{
+    id::DialogId,
+    time::Timestamp,
+    ums::{ChannelType, CloseReason, DialogStatus, DialogType},
+};
 
 impl Conversation {
     /// All members under their names on the class page, with the dialogs, and with the participants of the open dialog
     /// (of MAIN if no dialog is open).
     #[must_use]
     pub fn members(&self) -> Value {
-        Value::Object(self.page())
+        // The names and values of a page can always be serialized.
+        serde_json::to_value(Page { conversation: self, members: PageMember::ALL }).unwrap_or_default()
     }
 
-    pub(super) fn page(&self) -> Map<String, Value> {
-        PageMember::ALL.iter().map(|member| (member.name().to_owned(), self.page_member(*member))).collect()
+    /// The text of an object with these members of the page.
+    pub(super) fn page(&self, members: &[PageMember]) -> PageText {
+        let text = to_raw_value(&Page { conversation: self, members });
+        PageText(text.unwrap_or_else(|_| RawValue::NULL.to_owned()))
     }
 
-    pub(super) fn page_member(&self, member: PageMember) -> Value {
-        let members = &self.members;
+    fn write<M: SerializeMap>(&self, member: PageMember, page: &mut M) -> Result<(), M::Error> {
+        let (name, members) = (member.name(), &self.members);
         match member {
-            PageMember::ConversationId => value(&self.id),
-            PageMember::AccountId => value(&members.account_id),
-            PageMember::AppInstId => value(&members.app_inst_id),
-            PageMember::AssignedAgent => value(self.assigned_agent()),
-            PageMember::CampaignId => number_or_text(self.campaign_id()),
-            PageMember::CloseReason => value(&members.close_reason),
-            PageMember::CloseTime => value(members.close_time),
-            PageMember::Consumer => value(self.consumer()),
-            PageMember::Context => value(&members.context),
-            PageMember::Csat => value(&members.csat),
-            PageMember::Delay => value(&members.delay),
-            PageMember::Dialogs => {
-                self.dialogs.iter().filter(|dialog| !dialog.is_gone()).map(Dialog::members).collect()
+            PageMember::ConversationId => page.serialize_entry(name, &self.id),
+            PageMember::AccountId => page.serialize_entry(name, &members.account_id),
+            PageMember::AppInstId => page.serialize_entry(name, &members.app_inst_id),
+            PageMember::AssignedAgent => page.serialize_entry(name, &self.assigned_agent()),
+            PageMember::CampaignId => page.serialize_entry(name, &self.campaign_id().map(NumberOrText)),
+            PageMember::CloseReason => page.serialize_entry(name, &members.close_reason),
+            PageMember::CloseTime => page.serialize_entry(name, &members.close_time),
+            PageMember::Consumer => page.serialize_entry(name, &self.consumer()),
+            PageMember::Context => page.serialize_entry(name, &AsSent(members.context.as_deref())),
+            PageMember::Csat => page.serialize_entry(name, &members.csat),
+            PageMember::Delay => page.serialize_entry(name, &members.delay),
+            PageMember::Dialogs => page.serialize_entry(name, &DialogPages(&self.dialogs)),
+            PageMember::EngagementId => page.serialize_entry(name, &self.engagement_id().map(NumberOrText)),
+            PageMember::ExternalConsumerId => page.serialize_entry(name, &self.external_consumer_id),
+            PageMember::FirstConversation => page.serialize_entry(name, &members.first_conversation),
+            PageMember::GroupId => page.serialize_entry(name, &members.group_id),
+            PageMember::HandlerAccountId => page.serialize_entry(name, &members.handler_account_id),
+            PageMember::HandlerSkillId => page.serialize_entry(name, &members.handler_skill_id),
+            PageMember::Note => page.serialize_entry(name, &members.note),
+            PageMember::NotificationCount => page.serialize_entry(name, &self.counters.processed),
+            PageMember::NotificationIgnoredCount => page.serialize_entry(name, &self.counters.ignored),
+            PageMember::NotificationOutOfOrderCount => page.serialize_entry(name, &self.counters.out_of_order),
+            PageMember::UnreadMessages => {
+                // A map has each user once, although several ids may belong to one user.
+                let unread = self.number_of_unread_messages().map(BTreeMap::from_iter);
+                page.serialize_entry(name, &unread)
             }
-            PageMember::EngagementId => number_or_text(self.engagement_id()),
-            PageMember::ExternalConsumerId => value(&self.external_consumer_id),
-            PageMember::FirstConversation => value(members.first_conversation),
-            PageMember::GroupId => value(&members.group_id),
-            PageMember::HandlerAccountId => value(&members.handler_account_id),
-            PageMember::HandlerSkillId => value(&members.handler_skill_id),
-            PageMember::Note => value(&members.note),
-            PageMember::NotificationCount => self.counters.processed.into(),
-            PageMember::NotificationIgnoredCount => self.counters.ignored.into(),
-            PageMember::NotificationOutOfOrderCount => self.counters.out_of_order.into(),
-            PageMember::UnreadMessages => self.number_of_unread_messages().map_or(Value::Null, |unread| {
-                let counts = unread.into_iter().map(|(user_id, count)| (user_id.to_string(), Value::from(count)));
-                Value::Object(counts.collect::<Map<_, _>>())
-            }),
-            PageMember::Participants => value(self.shown_dialog().map(Dialog::participants).unwrap_or_default()),
-            PageMember::SkillId => value(&members.skill_id),
-            PageMember::Stage => value(&members.stage),
-            PageMember::StartTime => value(members.start_time),
-            PageMember::TtrEffective => value(members.ttr_effective),
-            PageMember::TtrEffectiveManual => value(members.ttr_effective_manual),
-            PageMember::TtrType => value(&members.ttr_type),
-            PageMember::TtrValue => value(members.ttr_value),
-            PageMember::UpdateTime => value(members.update_time),
+            PageMember::Participants => {
+                page.serialize_entry(name, self.shown_dialog().map(Dialog::participants).unwrap_or_default())
+            }
+            PageMember::SkillId => page.serialize_entry(name, &members.skill_id),
+            PageMember::Stage => page.serialize_entry(name, &members.stage),
+            PageMember::StartTime => page.serialize_entry(name, &members.start_time),
+            PageMember::TtrEffective => page.serialize_entry(name, &members.ttr_effective),
+            PageMember::TtrEffectiveManual => page.serialize_entry(name, &members.ttr_effective_manual),
+            PageMember::TtrType => page.serialize_entry(name, &members.ttr_type),
+            PageMember::TtrValue => page.serialize_entry(name, &members.ttr_value),
+            PageMember::UpdateTime => page.serialize_entry(name, &members.update_time),
         }
     }
 }
 
-impl Dialog {
-    fn members(&self) -> Value {
-        let (read_by_consumer, read_by_assigned_agent) = self.newest_read();
-        json!({
-            "dialogId": self.dialog_id,
-            "dialogType": self.dialog_type,
-            "channelType": self.channel_type,
-            "state": self.state,
-            "startTime": self.start_time,
-            "updateTime": self.update_time,
-            "endTime": self.end_time,
-            "closedBy": self.closed_by,
-            "closedCause": self.closed_cause,
-            "metaData": value(&self.meta_data),
-            "assignedAgent": self.assigned_agent(),
-            "consumer": self.consumer(),
-            "participants": self.participants(),
-            "nextSequence": self.next_sequence(),
-            "readByConsumer": read_by_consumer,
-            "readByAssignedAgent": read_by_assigned_agent,
-        })
+/// Members of a conversation under their names on the class page, as the text of a JSON object.
+#[derive(Clone, Debug, Serialize)]
+#[serde(transparent)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(value_type = Object))]
+pub struct PageText(Box<RawValue>);
+
+impl PageText {
+    /// The text, for `serde_json::from_str`.
+    #[must_use]
+    pub fn get(&self) -> &str {
+        self.0.get()
     }
 }
 
-/// Returns null for a value that the platform nests deeper than the parser allows.
-fn value(value: impl Serialize) -> Value {
-    serde_json::to_value(value).unwrap_or_default()
+impl From<Box<RawValue>> for PageText {
+    fn from(text: Box<RawValue>) -> Self {
+        Self(text)
+    }
 }
 
-/// Returns a number as on the class page ([CV-M3](crate::rules#cv-m3)), although the protocol also allows strings.
-fn number_or_text(id: Option<&str>) -> Value {
-    id.map_or(Value::Null, |id| id.parse::<u64>().map_or_else(|_| id.into(), Value::from))
+/// These members of a conversation.
+struct Page<'c> {
+    conversation: &'c Conversation,
+    members: &'c [PageMember],
+}
+
+impl Serialize for Page<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut page = serializer.serialize_map(Some(self.members.len()))?;
+        for member in self.members {
+            self.conversation.write(*member, &mut page)?;
+        }
+        page.end()
+    }
+}
+
+/// The dialogs that the newest state has.
+struct DialogPages<'c>(&'c [Dialog]);
+
+impl Serialize for DialogPages<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.iter().filter(|dialog| !dialog.is_gone()).map(DialogPage::new))
+    }
+}
+
+/// The members of a dialog.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct DialogPage<'d> {
+    dialog_id: &'d DialogId,
+    dialog_type: &'d Option<DialogType>,
+    channel_type: &'d Option<ChannelType>,
+    state: &'d DialogStatus,
+    start_time: Option<Timestamp>,
+    update_time: Option<Timestamp>,
+    end_time: Option<Timestamp>,
+    closed_by: &'d Option<CloseReason>,
+    closed_cause: &'d Option<Box<str>>,
+    meta_data: AsSent<'d>,
+    assigned_agent: Option<&'d Participant>,
+    consumer: Option<&'d Participant>,
+    participants: &'d [Participant],
+    next_sequence: Option<u64>,
+    read_by_consumer: Option<u64>,
+    read_by_assigned_agent: Option<u64>,
+}
+
+impl<'d> DialogPage<'d> {
+    fn new(dialog: &'d Dialog) -> Self {
+        let (read_by_consumer, read_by_assigned_agent) = dialog.newest_read();
+        Self {
+            dialog_id: &dialog.dialog_id,
+            dialog_type: &dialog.dialog_type,
+            channel_type: &dialog.channel_type,
+            state: &dialog.state,
+            start_time: dialog.start_time,
+            update_time: dialog.update_time,
+            end_time: dialog.end_time,
+            closed_by: &dialog.closed_by,
+            closed_cause: &dialog.closed_cause,
+            meta_data: AsSent(dialog.meta_data.as_deref()),
+            assigned_agent: dialog.assigned_agent(),
+            consumer: dialog.consumer(),
+            participants: dialog.participants(),
+            next_sequence: dialog.next_sequence(),
+            read_by_consumer,
+            read_by_assigned_agent,
+        }
+    }
+}
+
+/// An id that is a number on the class page ([CV-M3](crate::rules#cv-m3)), although the protocol also allows strings.
+struct NumberOrText<'c>(&'c str);
+
+impl Serialize for NumberOrText<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0.parse::<u64>() {
+            Ok(number) => serializer.serialize_u64(number),
+            Err(_) => serializer.serialize_str(self.0),
+        }
+    }
 }

@@ -150,7 +150,7 @@ impl Conversation {
         self.dialogs.iter_mut().for_each(|dialog| dialog.order.untell());
         self.note_arrival();
         if is_first {
-            reception.events.insert(0, ConversationEvent::Conversation(self.page()));
+            reception.events.insert(0, ConversationEvent::Conversation(self.page(PageMember::ALL)));
         } else {
             reading.changes.note(PageMember::NotificationCount);
             reception.events.extend(self.update(reading.changes, &choice, &reception.events));

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use smallvec::SmallVec;
+
 use super::{
     Conversation, ConversationEvent, Dialog, Participant,
     changes::Changes,
@@ -65,11 +67,10 @@ impl Conversation {
             matches!(event, ConversationEvent::TtrChange { .. } | ConversationEvent::ManualEttrChange { .. })
         });
         let is_told = |member: &PageMember| *member == PageMember::TtrEffective && is_deadline_told;
-        let untold = || changes.members().iter().copied().filter(|member| !is_told(member));
-        let is_news = untold().any(|member| !matches!(member, PageMember::UpdateTime | PageMember::NotificationCount));
-        is_news.then(|| ConversationEvent::Update {
-            changed: untold().map(|member| (member.name().to_owned(), self.page_member(member))).collect(),
-        })
+        let is_news = |member: &PageMember| !matches!(member, PageMember::UpdateTime | PageMember::NotificationCount);
+        let untold: SmallVec<[PageMember; 8]> =
+            changes.members().iter().copied().filter(|member| !is_told(member)).collect();
+        untold.iter().any(is_news).then(|| ConversationEvent::Update { changed: self.page(&untold) })
     }
 
     /// Whether the lists are short enough to compare the participants one by one.

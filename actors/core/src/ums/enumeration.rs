@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
+use super::unlisted::Unlisted;
+
 macro_rules! wire_enums {
     ($($(#[doc = $doc:literal])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $wire:literal,)+ })+) => {$(
         $(#[doc = $doc])*
@@ -11,7 +13,7 @@ macro_rules! wire_enums {
         pub enum $name {
             $($(#[$variant_doc])* $variant,)+
             /// A value unknown to this version, as sent.
-            Unlisted(Box<str>),
+            Unlisted(Unlisted),
         }
 
         impl $name {
@@ -23,7 +25,7 @@ macro_rules! wire_enums {
             pub fn as_str(&self) -> &str {
                 match self {
                     $(Self::$variant => $wire,)+
-                    Self::Unlisted(value) => value,
+                    Self::Unlisted(value) => value.as_str(),
                 }
             }
         }

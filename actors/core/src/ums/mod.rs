@@ -26,6 +26,7 @@ mod secure_form;
 #[cfg(test)]
 mod tests;
 mod text;
+mod unlisted;
 
 pub use cobrowse::CobrowseSession;
 pub use conversation_change::{
@@ -60,3 +61,4 @@ pub use response::{AnswerError, SignedQuery, SignedUrl};
 pub use routing::{Ring, RoutingTask};
 pub use secure_form::{SecureFormInvitation, SecureFormSubmission};
 pub use text::Text;
+pub use unlisted::Unlisted;

@@ -86,7 +86,9 @@ impl Side {
     /// The next update that has the member, and the member's new value.
     pub(crate) async fn hears_change(&mut self, member: &str) -> (Value, Value) {
         let changed = |event: &Event| match event.conversation_event() {
-            Some(ConversationEvent::Update { changed }) => changed.contains_key(member),
+            Some(ConversationEvent::Update { changed }) => {
+                serde_json::from_str::<Value>(changed.get()).unwrap().get(member).is_some()
+            }
             _ => false,
         };
         let mut update = self.until("an update", changed).await;

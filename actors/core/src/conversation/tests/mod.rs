@@ -203,6 +203,7 @@ fn label(event: &ConversationEvent) -> String {
         }
         ConversationEvent::TransferSkill { skill_id, .. } => skill_id.to_string(),
         ConversationEvent::Update { changed } => {
+            let changed: Map<String, Value> = serde_json::from_str(changed.get()).expect("an object");
             let told = changed.keys().filter(|name| !["updateTime", "notificationCount"].contains(&name.as_str()));
             told.map(String::as_str).collect::<Vec<_>>().join(" ")
         }

@@ -151,7 +151,8 @@ proptest! {
             for event in &reception.events {
                 let ConversationEvent::Update { changed } = event else { continue };
                 prop_assert_ne!(reception.outcome, Outcome::Ignored);
-                for (member, value) in changed {
+                let changed: Map<String, Value> = serde_json::from_str(changed.get()).expect("an object");
+                for (member, value) in &changed {
                     prop_assert_eq!(value, &after[member]);
                     prop_assert_ne!(value, &before[member], "{} has not changed", member);
                     prop_assert!(!told_by_others(&reception).contains(&member.as_str()), "two events report {}", member);
@@ -165,7 +166,7 @@ proptest! {
 fn update(conversation: &mut Conversation, after: &super::State) -> Value {
     let reception = conversation.receive_state(&after.text()).expect("a state");
     let Some(ConversationEvent::Update { changed }) = reception.events.last() else { panic!("{reception:?}") };
-    let mut changed = changed.clone();
+    let mut changed: Map<String, Value> = serde_json::from_str(changed.get()).expect("an object");
     assert!(changed.remove("updateTime").is_some() && changed.remove("notificationCount").is_some());
     changed.into()
 }
@@ -261,15 +262,43 @@ fn a_new_dialog_is_reported_with_all_members() {
     );
 }
 
-/// The platform may nest a member deeper than a JSON parser follows.
+/// The first event of a conversation with this text as its context and as its metadata.
+fn first_with(value: &str) -> Value {
+    let text = state(Dialect::Brand, 10, "C:carol").with("context", "VALUE").with_main("metaData", "VALUE").text();
+    let mut conversation = unseen(Dialect::Brand);
+    let reception = conversation.receive_state(&text.replace("\"VALUE\"", value)).expect("a state");
+    let first = json!(reception.events[0]);
+    assert_eq!(first, conversation.members());
+    assert_eq!(first["consumer"]["userId"], "carol");
+    first
+}
+
+/// An event has several levels around a member. A parser that follows 127 levels must be able to read the event.
 #[test]
 fn a_member_that_is_nested_too_deeply_is_null() {
-    let deep = |open: &str, close: &str| format!("{}1{}", open.repeat(300), close.repeat(300));
-    let text = state(Dialect::Brand, 10, "C:carol").with("context", "CONTEXT").with_main("metaData", "DATA").text();
-    let text = text.replace("\"CONTEXT\"", &deep("[", "]")).replace("\"DATA\"", &deep("{\"a\":", "}"));
-    let mut conversation = unseen(Dialect::Brand);
-    let reception = conversation.receive_state(&text).expect("a state");
-    let first = json!(reception.events[0]);
-    assert_eq!((&first["context"], &first["dialogs"][0]["metaData"]), (&Value::Null, &Value::Null));
-    assert_eq!(first["consumer"]["userId"], "carol");
+    for (open, close) in [("[", "]"), ("{\"a\":", "}")] {
+        for (levels, is_kept) in [(120, true), (121, false), (127, false), (300, false)] {
+            let value = format!("{}1{}", open.repeat(levels), close.repeat(levels));
+            let first = first_with(&value);
+            let sent: Value = if is_kept { serde_json::from_str(&value).expect("JSON") } else { Value::Null };
+            assert_eq!((&first["context"], &first["dialogs"][0]["metaData"]), (&sent, &sent), "{levels} levels");
+        }
+    }
+}
+
+/// A reader of the event would fail at such a member and lose the others.
+#[test]
+fn a_member_that_a_parser_refuses_is_null() {
+    for value in [r#"{"a":"\ud800"}"#, r#"{"\ud800":1}"#, "[1e999]"] {
+        let first = first_with(value);
+        assert_eq!((&first["context"], &first["dialogs"][0]["metaData"]), (&Value::Null, &Value::Null), "{value}");
+    }
+}
+
+#[test]
+fn a_member_of_any_shape_is_kept_as_sent() {
+    let value = r#"{"a":[1,-2,1.50,true,false,null,"\u00fc\n"],"b":{}}"#;
+    let first = first_with(value);
+    let sent: Value = serde_json::from_str(value).expect("JSON");
+    assert_eq!((&first["context"], &first["dialogs"][0]["metaData"]), (&sent, &sent));
 }
