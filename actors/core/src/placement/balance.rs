@@ -46,7 +46,7 @@ impl<'a> Places<'a> {
     pub(super) fn place(&mut self, mut free: Vec<DutyIndex>) {
         free.sort_by_key(|duty| (Reverse(self.candidates.duties[*duty].weight), *duty));
         for duty in free {
-            if let Some(node) = self.least_loaded(duty) {
+            if let Some(node) = self.least_loaded(duty, self.candidates.newest(duty)) {
                 self.keep(duty, node);
             }
         }
@@ -72,8 +72,10 @@ impl<'a> Places<'a> {
         for (node, mut excess) in held.into_iter().enumerate() {
             excess.sort_by_cached_key(|duty| (self.candidates.score(node, *duty), *duty));
             for duty in excess {
-                let receiver = if self.is_excess(duty, node) { self.least_loaded(duty) } else { None };
-                if let Some(receiver) = receiver {
+                // The nodes that share the quota, of whatever version: one of them has less than its share.
+                let eligible = self.candidates.eligible(duty).iter().copied();
+                let receiver = self.is_excess(duty, node).then(|| self.least_loaded(duty, eligible));
+                if let Some(receiver) = receiver.flatten() {
                     self.loads.remove(node, self.candidates.duties[duty].weight);
                     self.fix(duty, receiver);
                     has_moved = true;
@@ -87,12 +89,12 @@ impl<'a> Places<'a> {
         self.loads.is_above_quota(node, self.candidates.eligible(duty))
     }
 
-    /// The node that a duty without a node goes to.
-    fn least_loaded(&self, duty: DutyIndex) -> Option<NodeIndex> {
+    /// The one of `nodes` with the least load for its capacity. Ties go to the highest score.
+    fn least_loaded(&self, duty: DutyIndex, nodes: impl Iterator<Item = NodeIndex>) -> Option<NodeIndex> {
         let score = |node: NodeIndex| Reverse(self.candidates.score(node, duty));
         let compare = |one: &NodeIndex, other: &NodeIndex| {
             self.loads.compare(*one, *other).then_with(|| score(*one).cmp(&score(*other)))
         };
-        self.candidates.newest(duty).min_by(compare)
+        nodes.min_by(compare)
     }
 }

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use super::{
     beat::{Beat, NodeEpoch},
     lease_duration::LeaseDuration,
+    standing::Standing,
 };
 use crate::{id::NodeId, session::Millis};
 
@@ -38,6 +39,17 @@ pub enum Observation {
     Late,
     /// No beat was seen for a lease. The node may be fenced.
     Silent,
+}
+
+impl Observation {
+    /// Returns the standing that a node seems to have. Never [`Standing::Over`]: only a fence ends a tenure.
+    #[must_use]
+    pub fn standing(self) -> Standing {
+        match self {
+            Self::Beating => Standing::Valid,
+            Self::Late | Self::Silent => Standing::Suspended,
+        }
+    }
 }
 
 impl Membership {

@@ -211,6 +211,23 @@ fn new_placements_go_to_the_newest_version_and_nobody_rebalances() {
 }
 
 #[test]
+fn a_loaded_node_of_the_newest_version_is_preferred_to_an_empty_older_one() {
+    let mut cluster = Cluster::settled(&["a"], connections(6));
+    cluster.join("b").version.minor += 1;
+    cluster.node("a").is_draining = true;
+    cluster.settle();
+    cluster.join("c");
+    cluster.view.duties.insert(DutyName::Bulk, Assignment::Never);
+    cluster.configured.insert(DutyName::Bulk, DutySettings::default());
+    for name in ["b", "c"] {
+        let configured = Arc::new(cluster.configured.clone());
+        cluster.node(name).duties = configured;
+    }
+    cluster.settle();
+    assert_eq!(cluster.counts(), [0, 7, 0]);
+}
+
+#[test]
 fn a_duty_that_the_newest_version_may_not_have_goes_to_an_older_one() {
     let settings = DutySettings { not: labels(&["b"]), ..DutySettings::default() };
     let mut cluster = Cluster::of(&["a", "b"], one_duty(settings));

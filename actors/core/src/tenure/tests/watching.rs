@@ -43,6 +43,8 @@ fn a_node_is_late_after_two_thirds_of_the_lease_without_a_beat_and_silent_after_
     }
     use Observation::{Beating, Late, Silent};
     assert_eq!(seen, [Beating, Beating, Beating, Beating, Late, Silent]);
+    let standings = [Beating, Late, Silent].map(Observation::standing);
+    assert_eq!(standings, [Standing::Valid, Standing::Suspended, Standing::Suspended]);
     assert_eq!(watcher.silent(), [("a".to_owned(), beat(1, 7))]);
     assert_eq!(watcher.observation("me"), Some(Beating));
 }
