@@ -353,7 +353,7 @@ impl Handler<Leave> for Conversation {
             self.held = false;
             self.touch();
         }
-        self.park_commands();
+        self.commands.park();
         self.fail_commands(&ConversationError::UnknownConversation);
         self.conclude();
         ctx.stop();

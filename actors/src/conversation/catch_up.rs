@@ -36,7 +36,7 @@ impl Conversation {
 
     /// Whether a command waits for the missing history: it is held, or its outcome is uncertain.
     fn is_history_awaited(&self) -> bool {
-        self.commands.is_in_doubt() || (!self.commands.waiting.is_empty() && self.are_sends_held())
+        self.commands.is_in_doubt() || (self.commands.is_waiting() && self.are_sends_held())
     }
 
     /// If a command waits for the history now, makes the connection read it before the histories that nobody waits for.
@@ -78,7 +78,7 @@ impl Conversation {
         let (reply, answer) = oneshot::channel();
         let ask = Ask::new(request, Lane::Recovery, reply);
         let asked = self.histories.wanted_since().unwrap_or(ask.asked);
-        let asked = self.commands.waiting.front().filter(|_| urgent).map_or(asked, |first| first.asked.min(asked));
+        let asked = self.commands.first().filter(|_| urgent).map_or(asked, |first| first.submitted_at().min(asked));
         let throttled = self.histories.refusals();
         // A refused request queues up after the others.
         let asked = if throttled > 0 { ask.asked } else { asked };

@@ -24,6 +24,7 @@ mod local_end;
 mod messages;
 mod outbox;
 mod outline;
+mod pending_command;
 mod poison;
 mod reply;
 mod salvage;
