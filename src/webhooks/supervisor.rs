@@ -17,11 +17,12 @@ use tokio::{
 use super::{
     Changes, Created, Delivery, MOST_WEBHOOKS, NewWebhook, Rotated, Status, Tested, Webhook, WebhookError,
     cargo::Cargo,
+    context::WebhookContext,
     definition::{Definition, DisabledReason, WebhookId, WebhookState},
     record,
     secret::{Secret, Secrets},
     target::Target,
-    worker::{Order, Shared, WebhookContext, Worker, beginning},
+    worker::{Order, Shared, Worker, beginning},
 };
 
 /// Orders that may wait for one webhook's worker.

@@ -9,11 +9,13 @@ use std::{
 use futures_util::stream::FuturesUnordered;
 use tertulia_actors::engine::{Record, Store, StoreError, StoredEvent};
 
-use super::{Counted, Shared, WebhookContext, Worker, new_client, now};
+use super::{Counted, Shared, Worker, new_client};
 use crate::webhooks::{
+    context::WebhookContext,
     definition::WebhookId,
     lanes::{Content, Head, Item, Lane, Lanes},
     record::{self, KeptRecord, PendingReply, ProgressRecord, ReplyRecord},
+    schedule::now,
 };
 
 /// A webhook's records in the store.

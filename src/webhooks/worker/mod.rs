@@ -6,21 +6,20 @@
 mod load;
 mod outcome;
 mod replies;
+mod submission;
 
 use std::{
     cell::RefCell,
     collections::{HashMap, VecDeque},
     rc::Rc,
-    sync::{Arc, Weak},
+    sync::Arc,
     time::Duration,
 };
 
 use awc::Client;
 use futures_util::{StreamExt as _, future::LocalBoxFuture, stream::FuturesUnordered};
 use tertulia_actors::{
-    Tertulia,
-    dead_letters::DeadLetters,
-    engine::{Change, Journal, LogBatch, LogReader, Step, StoreError, StoredEvent},
+    engine::{Change, LogBatch, LogReader, Step, StoreError, StoredEvent},
     subscriber::{EventId, Filter},
 };
 use tokio::{
@@ -31,22 +30,24 @@ use tokio::{
 use crate::reach::Reach;
 
 use super::{
-    Settings, Tested,
+    Settings, Status, Tested,
     attempt::{Attempted, attempt, client},
     cargo::Cargo,
+    context::WebhookContext,
     definition::{Definition, WebhookId},
     delivery::{Delivery, MOST_ATTEMPTS},
     lanes::{Content, Go, Head, Item, Lane, Lanes},
     metrics::WebhookMetrics,
     record::{self, KeptRecord, PendingReply, ProgressRecord},
+    schedule::now,
 };
 
-use replies::Submitted;
+use submission::Submitted;
 
 /// The progress is stored at least after this many events were read, even if the webhook wants none of them.
 const TOLD_EVERY: u64 = 1_000;
-/// The pause after the store could not be read.
-const STUMBLE: Duration = Duration::from_secs(1);
+/// The pause before the store is read again after it could not be read.
+const READ_AGAIN_AFTER: Duration = Duration::from_secs(1);
 /// The longest sleep, because the clock may be set meanwhile.
 const LONGEST_SLEEP: Duration = Duration::from_secs(60);
 /// If the clock is set back by more than this many milliseconds, all waiting events are tried at once.
@@ -55,34 +56,6 @@ const SET_BACK: i64 = 60_000;
 const MOST_REPLIES: usize = 10_000;
 /// The most concurrent tests.
 const MOST_TESTS: usize = 4;
-
-/// What all webhooks share.
-pub(super) struct WebhookContext {
-    /// Where replies are carried out.
-    pub(super) tertulia: Weak<Tertulia>,
-    pub(super) journal: Arc<Journal>,
-    pub(super) dead_letters: Arc<DeadLetters>,
-    pub(super) tls: Arc<rustls::ClientConfig>,
-    pub(super) settings: Settings,
-    pub(super) metrics: Arc<WebhookMetrics>,
-}
-
-/// The state of a webhook.
-#[derive(Clone, Debug, Default)]
-pub struct Status {
-    /// Events that were read and are not yet delivered.
-    pub pending: usize,
-    /// The position up to which the log was read.
-    pub read: u64,
-    /// When the current series of failures began.
-    pub failing_since: Option<jiff::Timestamp>,
-    /// Whether the receiver seems down and is only probed.
-    pub is_down: bool,
-    /// The last successful delivery of this process.
-    pub last_delivery: Option<jiff::Timestamp>,
-    /// The last failure of this process.
-    pub last_error: Option<String>,
-}
 
 /// State shared by a webhook's worker and the supervisor, which run on the same thread.
 pub(super) struct Shared {
@@ -199,10 +172,6 @@ impl Drop for Counted {
     }
 }
 
-pub(super) fn now() -> i64 {
-    jiff::Timestamp::now().as_millisecond()
-}
-
 impl Worker {
     /// Runs until it is stopped, all senders are gone, or the store is closed.
     pub(super) async fn run(mut self, mut orders: mpsc::Receiver<Order>) {
@@ -313,7 +282,7 @@ impl Worker {
             self.under_way.push(Box::pin(async move {
                 let batch = log.next().await;
                 if batch.is_err() {
-                    sleep(STUMBLE).await;
+                    sleep(READ_AGAIN_AFTER).await;
                 }
                 Happened::Read(log, batch)
             }));
@@ -347,7 +316,7 @@ impl Worker {
                 }
                 Found::Forgotten(oldest) => Happened::Forgotten(go.lane, oldest),
                 Found::Nothing => {
-                    sleep(STUMBLE).await;
+                    sleep(READ_AGAIN_AFTER).await;
                     Happened::Stumbled(go.lane)
                 }
             }

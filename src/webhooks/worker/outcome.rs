@@ -7,7 +7,7 @@ use tertulia_actors::{
     engine::{Change, LogBatch},
 };
 
-use super::{Happened, Worker, now};
+use super::{Happened, Worker};
 use crate::webhooks::{
     Tested,
     attempt::Attempted,
@@ -16,7 +16,7 @@ use crate::webhooks::{
     delivery::Delivery,
     lanes::{Content, Go, Head, Item, Lane},
     record::{self, KeptRecord},
-    schedule::millis,
+    schedule::{millis, now},
     verdict::Verdict,
 };
 
