@@ -27,7 +27,6 @@
 
 mod answer;
 mod attempt;
-mod cargo;
 mod context;
 mod definition;
 mod delivery;
@@ -35,6 +34,7 @@ mod dial;
 mod error;
 mod lanes;
 mod metrics;
+mod payload;
 mod receiver;
 mod record;
 mod schedule;
@@ -74,8 +74,8 @@ pub use status::Status;
 pub use target::{Target, TargetError};
 pub use webhook::{Changes, Created, NewWebhook, Rotated, Tested, Webhook};
 
-use cargo::Cargo;
 use context::WebhookContext;
+use payload::Payload;
 use supervisor::{Question, Reply, Supervisor};
 
 /// Questions that may wait for the supervisor.
@@ -204,10 +204,10 @@ impl Webhooks {
     pub async fn replay(&self, letter: &DeadLetter) -> Result<(), WebhookError> {
         let id = letter.subscriber.as_deref().and_then(WebhookId::of_subscriber);
         let id = id.filter(|_| letter.kind == DeadLetterKind::Delivery && !letter.is_cut);
-        let cargo = Cargo::read(letter.body.clone());
-        let (Some(id), Some(cargo)) = (id, cargo) else { return Err(WebhookError::NotReplayable) };
+        let payload = Payload::read(letter.body.clone());
+        let (Some(id), Some(payload)) = (id, payload) else { return Err(WebhookError::NotReplayable) };
         let letter = letter.id.as_str().into();
-        self.ask(|reply| Question::Replay(id, letter, Box::new(cargo), reply)).await
+        self.ask(|reply| Question::Replay(id, letter, Box::new(payload), reply)).await
     }
 
     /// Starts no more attempts and waits for the running ones. Attempts that do not end `within` are dropped and

@@ -12,7 +12,7 @@ use tertulia_core::{
 use tokio::sync::oneshot;
 
 use super::{
-    CatchUp, ChildNotice, ChildTold, Conversation, HistoryProgress,
+    CatchUp, ChildNotice, ChildReport, Conversation, HistoryProgress,
     handling::Handling,
     history::{AfterRefusal, Batch, Fetching, NextRange, SHORT, is_page_of_several, judge},
 };
@@ -183,7 +183,7 @@ impl Conversation {
 
     fn tell_history(&self, progress: HistoryProgress) {
         let (conversation, notice) = (self.model.id().clone(), ChildNotice::History(progress));
-        self.upstream.parent.do_send(ChildTold { conversation, notice });
+        self.upstream.parent.do_send(ChildReport { conversation, notice });
     }
 
     fn take_history(
@@ -226,7 +226,7 @@ impl Conversation {
                     Err(error) => {
                         let sequence = raw.read::<SequenceOnly>().ok().and_then(|record| record.sequence);
                         highest = highest.max(sequence);
-                        self.bury_record(&error.to_string(), raw.get().as_bytes());
+                        self.dead_letter_record(&error.to_string(), raw.get().as_bytes());
                         let Some(sequence) = sequence else { continue };
                         self.model.receive_unreadable(dialog, sequence)
                     }

@@ -233,7 +233,7 @@ impl Conversation {
                 self.finish_first(Err(ConversationError::OutcomeUnknown { key }));
             }
             Remedy::Tell => {
-                let failure = self.told(failure);
+                let failure = self.error_for_caller(failure);
                 self.finish_first(Err(failure));
             }
         }
@@ -256,9 +256,9 @@ impl Conversation {
         );
         let Some(record) = record.filter(|_| !is_kept) else { return };
         self.change(record);
-        let (told, kept) = oneshot::channel();
+        let (report, kept) = oneshot::channel();
         self.afterwards(Box::new(move || {
-            let _ = told.send(());
+            let _ = report.send(());
         }));
         ctx.spawn(async move { kept.await.is_ok() }.into_actor(self).map(move |is_kept, conversation, ctx| {
             if conversation.commands.suspicion_kept(&key, is_kept) {
@@ -269,7 +269,7 @@ impl Conversation {
     }
 
     /// The error that the caller gets for a request that is not repeated.
-    fn told(&self, failure: RequestError) -> ConversationError {
+    fn error_for_caller(&self, failure: RequestError) -> ConversationError {
         match failure {
             RequestError::NotConnected => ConversationError::NotConnected,
             RequestError::Overloaded | RequestError::Paused { .. } => ConversationError::Overloaded,
@@ -381,7 +381,7 @@ impl Conversation {
                 self.upstream.metrics.commands_failed.inc();
                 self.upstream.counted.commands_failed.inc();
                 if let ConversationError::ClosedConnection { .. } = failure {
-                    self.bury_command(&finished, failure);
+                    self.dead_letter_command(&finished, failure);
                 }
                 let (code, detail, platform_code) = (failure.code(), failure.to_string(), failure.platform_code());
                 self.emit(EventData::CommandFailed { key, command, code, detail, platform_code, caller });

@@ -57,5 +57,5 @@ pub(crate) use reply::Reply;
 pub(crate) use salvage::Salvage;
 pub(crate) use snapshot::Snapshot;
 pub use summary::ConversationSummary;
-pub(crate) use upstream::{ChildNotice, ChildTold, ConversationSettings, HistoryProgress, Upstream};
+pub(crate) use upstream::{ChildNotice, ChildReport, ConversationSettings, HistoryProgress, Upstream};
 pub use waiting::{WaitingCommand, WaitingState};

@@ -118,11 +118,11 @@ impl Conversation {
             {
                 return Ok(Some(answered));
             }
-            let (told, kept) = oneshot::channel();
+            let (report, kept) = oneshot::channel();
             journal.append(0, |_| Step {
                 changes: put.into_iter().collect(),
                 then: Some(Box::new(move || {
-                    let _ = told.send(());
+                    let _ = report.send(());
                 })),
                 ..Step::default()
             });

@@ -61,7 +61,7 @@ impl Worker {
             under_way: FuturesUnordered::new(),
             bodies: HashMap::new(),
             unread: VecDeque::new(),
-            untold: 0,
+            unstored: 0,
             is_overflowing: false,
             tests: 0,
             replies: 0,

@@ -18,13 +18,13 @@ use tertulia_actors::{
 use uuid::Uuid;
 
 use super::{
-    Happened, Worker,
+    Worker, WorkerEvent,
     submission::{PATIENCE, Submitted, answered_event, first_failure, submit_all},
 };
 use crate::webhooks::{
     answer::Reply,
-    cargo::Cargo,
     lanes::{Go, Lane},
+    payload::Payload,
     record::{self, PendingReply, ReplyRecord},
     schedule::{millis, now},
 };
@@ -35,14 +35,14 @@ const LIFETIME: Duration = Duration::from_secs(60 * 60);
 
 impl Worker {
     /// Stores a reply together with `changes`, which end the delivery of its event.
-    pub(super) fn answered(&mut self, go: &Go, cargo: &Cargo, reply: &Reply, mut changes: Vec<Change>) {
+    pub(super) fn answered(&mut self, go: &Go, payload: &Payload, reply: &Reply, mut changes: Vec<Change>) {
         let (lane, offset) = (go.lane.clone(), go.item.offset);
-        let Some(conversation) = cargo.conversation.as_deref().filter(|_| !cargo.connection.is_empty()) else {
+        let Some(conversation) = payload.conversation.as_deref().filter(|_| !payload.connection.is_empty()) else {
             self.context.metrics.replied(false);
-            self.bury(cargo, "the receiver replied to an event that belongs to no conversation".to_owned());
+            self.dead_letter(payload, "the receiver replied to an event that belongs to no conversation".to_owned());
             return self.settle(lane, changes);
         };
-        let reply_to = (ConnectionId::from(&*cargo.connection), ConversationId::from(conversation));
+        let reply_to = (ConnectionId::from(&*payload.connection), ConversationId::from(conversation));
         if reply.typing {
             self.show_typing(&reply_to.0, &reply_to.1);
         }
@@ -51,17 +51,17 @@ impl Worker {
         }
         let pending = PendingReply {
             // A replayed dead letter is answered again, so the commands of its answer need new keys.
-            event: lane.replayed().map_or_else(|| cargo.id.clone(), |letter| format!("{}/{letter}", cargo.id)),
+            event: lane.replayed().map_or_else(|| payload.id.clone(), |letter| format!("{}/{letter}", payload.id)),
             connection: reply_to.0,
             conversation: reply_to.1,
             commands: reply.commands.clone(),
             until: now().saturating_add(millis(LIFETIME)),
         };
-        let record = ReplyRecord::new(pending.clone(), &cargo.body);
+        let record = ReplyRecord::new(pending.clone(), &payload.body);
         changes.push(record::put(record::reply(&self.id, &lane, offset), &record));
         let kept = self.keep(changes);
         self.under_way.push(Box::pin(async move {
-            if kept.await { Happened::Answered(lane, offset, pending) } else { Happened::Closed }
+            if kept.await { WorkerEvent::Answered(lane, offset, pending) } else { WorkerEvent::Closed }
         }));
     }
 
@@ -86,7 +86,7 @@ impl Worker {
                 let outcomes = submit_all(&context, &webhook, &reply).await;
                 submitted.push(Submitted { offset, reply, outcomes });
             }
-            Happened::Submitted(lane, submitted)
+            WorkerEvent::Submitted(lane, submitted)
         }));
     }
 
@@ -100,17 +100,17 @@ impl Worker {
                     Some(reason) => Some((reason, answered_event(&context, &webhook, &lane, offset).await)),
                     None => None,
                 };
-                Happened::Replied(lane, offset, failed)
+                WorkerEvent::Replied(lane, offset, failed)
             }));
         }
     }
 
     /// Ends a reply. The event becomes a dead letter if a command of the reply failed.
-    pub(super) fn replied(&mut self, lane: &Lane, offset: u64, failed: Option<(String, Option<Cargo>)>) {
+    pub(super) fn replied(&mut self, lane: &Lane, offset: u64, failed: Option<(String, Option<Payload>)>) {
         self.replies = self.replies.saturating_sub(1);
         self.context.metrics.replied(failed.is_none());
         match failed {
-            Some((reason, Some(cargo))) => self.bury(&cargo, reason),
+            Some((reason, Some(payload))) => self.dead_letter(&payload, reason),
             Some((_, None)) => tracing::error!(webhook = %self.id, %lane, "the event of a failed reply cannot be read"),
             None => {}
         }

@@ -10,10 +10,10 @@ use tertulia_actors::{
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::webhooks::{
-    cargo::Cargo,
     context::WebhookContext,
     definition::WebhookId,
     lanes::Lane,
+    payload::Payload,
     record::{self, PendingReply, ReplyRecord},
     schedule::now,
 };
@@ -131,11 +131,11 @@ pub(super) async fn answered_event(
     webhook: &WebhookId,
     lane: &Lane,
     offset: u64,
-) -> Option<Cargo> {
+) -> Option<Payload> {
     loop {
         let key = record::reply(webhook, lane, offset);
         match context.journal.read(move |store| record::get::<ReplyRecord>(store, &key)).await {
-            Ok(record) => return Cargo::read(record?.event()?.into()),
+            Ok(record) => return Payload::read(record?.event()?.into()),
             Err(error) => tracing::error!(%webhook, %error, "the event of a reply cannot be read"),
         }
         sleep(AGAIN_AFTER).await;
