@@ -325,8 +325,8 @@ mod tests {
                 assert_eq!(change.conversation_id().as_deref(), Some(&*state.conversation_id()));
                 let reception = conversation.receive_state(change.result.unwrap().get()).unwrap();
                 assert_eq!(reception.outcome, Outcome::Processed, "version {version} of {state:?}");
-                let told = |event: &ConversationEvent| !matches!(event, ConversationEvent::NotificationIgnored {});
-                assert!(reception.events.iter().all(told));
+                let is_event = |event: &ConversationEvent| !matches!(event, ConversationEvent::NotificationIgnored {});
+                assert!(reception.events.iter().all(is_event));
             }
         }
     }

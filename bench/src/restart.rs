@@ -38,7 +38,7 @@ const STREAM: usize = 1 << 20;
 
 /// The first line on a process's standard input.
 #[derive(Debug, Serialize, Deserialize)]
-struct Told {
+struct Task {
     platform: Ready,
     directory: PathBuf,
     bots: u32,
@@ -72,19 +72,19 @@ pub(crate) async fn run(conversations: u32) -> anyhow::Result<()> {
     let bots = conversations.div_ceil(CONVERSATIONS_PER_BOT);
     let directory = tempfile::tempdir()?;
     let mut platform = Platform::start(bots).await?;
-    let told =
-        |messages| Told { platform: platform.ready.clone(), directory: directory.path().join("data"), bots, messages };
-    let (first, again) = (told(conversations), told(0));
-    let (mut life, mut lines) = begin(&first).await?;
+    let task =
+        |messages| Task { platform: platform.ready.clone(), directory: directory.path().join("data"), bots, messages };
+    let (first, again) = (task(conversations), task(0));
+    let (mut process, mut lines) = begin(&first).await?;
     beginning(&mut lines).await?;
     platform.carry_out(Order::Open { conversations, rate: OPENINGS }).await?;
     timeout(PATIENCE, lines.next_line()).await??.context("the first process ended")?;
     // SIGKILL, so that the process finishes nothing.
-    life.kill().await?;
+    process.kill().await?;
 
-    let (mut life, mut lines) = begin(&again).await?;
-    let told = beginning(&mut lines).await?;
-    life.kill().await?;
+    let (mut process, mut lines) = begin(&again).await?;
+    let measured = beginning(&mut lines).await?;
+    process.kill().await?;
     let mebibytes = |bytes: u64| bytes / (1 << 20);
     println!(
         "| conversations kept | store open | ready to resume | memory | a page of 100 | a filter that none passes | \
@@ -93,31 +93,31 @@ pub(crate) async fn run(conversations: u32) -> anyhow::Result<()> {
     println!("| ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |");
     println!(
         "| {} | {:.2} s | {:.2} s | {} MiB | {:.2} ms | {:.2} ms | {:.1} s | {} MiB |",
-        told.conversations,
-        told.opened.as_secs_f64(),
-        told.taken_up.as_secs_f64(),
-        mebibytes(told.resident),
-        told.listed.as_secs_f64() * 1e3,
-        told.looked_through.as_secs_f64() * 1e3,
-        told.resumed.as_secs_f64(),
-        mebibytes(told.resident_resumed),
+        measured.conversations,
+        measured.opened.as_secs_f64(),
+        measured.taken_up.as_secs_f64(),
+        mebibytes(measured.resident),
+        measured.listed.as_secs_f64() * 1e3,
+        measured.looked_through.as_secs_f64() * 1e3,
+        measured.resumed.as_secs_f64(),
+        mebibytes(measured.resident_resumed),
     );
     Ok(())
 }
 
-async fn begin(told: &Told) -> anyhow::Result<(Child, Lines<BufReader<ChildStdout>>)> {
-    let mut life = Command::new(std::env::current_exe()?)
+async fn begin(task: &Task) -> anyhow::Result<(Child, Lines<BufReader<ChildStdout>>)> {
+    let mut process = Command::new(std::env::current_exe()?)
         .arg("life")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .kill_on_drop(true)
         .spawn()
         .context("cannot start a process")?;
-    let (Some(mut orders), Some(lines)) = (life.stdin.take(), life.stdout.take()) else {
+    let (Some(mut orders), Some(lines)) = (process.stdin.take(), process.stdout.take()) else {
         anyhow::bail!("the process has no pipes");
     };
-    orders.write_all(format!("{}\n", serde_json::to_string(told)?).as_bytes()).await?;
-    Ok((life, BufReader::new(lines).lines()))
+    orders.write_all(format!("{}\n", serde_json::to_string(task)?).as_bytes()).await?;
+    Ok((process, BufReader::new(lines).lines()))
 }
 
 async fn beginning(lines: &mut Lines<BufReader<ChildStdout>>) -> anyhow::Result<Beginning> {
@@ -130,7 +130,7 @@ pub(crate) async fn live() -> anyhow::Result<()> {
     let begun = Instant::now();
     let mut line = String::new();
     std::io::stdin().read_line(&mut line)?;
-    let Told { platform, directory, bots, messages } = serde_json::from_str(&line)?;
+    let Task { platform, directory, bots, messages } = serde_json::from_str(&line)?;
     let journal = open(&directory)?;
     let opened = begun.elapsed();
     let tertulia = system(&platform)?.journal(Arc::clone(&journal)).start()?;

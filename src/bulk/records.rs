@@ -79,11 +79,11 @@ fn read_item(record: &Record) -> Option<Item> {
 
 /// Passes changes to the journal. The receiver completes once they are durable, and fails if the store is closed.
 pub(super) fn hand_over(journal: &Journal, changes: Vec<Change>) -> oneshot::Receiver<()> {
-    let (told, durable) = oneshot::channel();
+    let (report, durable) = oneshot::channel();
     journal.append(0, |_| Step {
         changes,
         then: Some(Box::new(move || {
-            let _ = told.send(());
+            let _ = report.send(());
         })),
         ..Step::default()
     });

@@ -82,7 +82,7 @@ const SEED: u64 = 7;
 /// How long requests to the gateway may take at the end.
 const GATEWAY_ENDS_WITHIN: Duration = Duration::from_secs(5);
 /// How often progress is printed if standard error is not a terminal.
-const TELL_EVERY: Duration = Duration::from_secs(2);
+const REPORT_EVERY: Duration = Duration::from_secs(2);
 
 /// Runs the demo. The exit code is success only if nothing was lost, duplicated or reordered.
 pub(super) fn execute(options: &DemoOptions) -> anyhow::Result<ExitCode> {
@@ -133,7 +133,7 @@ fn print(summary: &Summary, json: bool) -> anyhow::Result<()> {
 /// Shows the progress on standard error: a bar on a terminal, lines otherwise.
 struct Teller {
     bar: Option<ProgressBar>,
-    told: Instant,
+    reported: Instant,
 }
 
 impl Teller {
@@ -143,7 +143,7 @@ impl Teller {
             let style = ProgressStyle::with_template("{msg:>9} {wide_bar} {pos}/{len} {elapsed}");
             style.map_or(bar.clone(), |style| bar.with_style(style))
         });
-        Self { bar, told: Instant::now() }
+        Self { bar, reported: Instant::now() }
     }
 
     fn tell(&mut self, progress: Progress) {
@@ -157,8 +157,8 @@ impl Teller {
                 bar.set_length(of.unwrap_or(done));
                 bar.set_position(done);
             }
-            None if self.told.elapsed() >= TELL_EVERY => {
-                self.told = Instant::now();
+            None if self.reported.elapsed() >= REPORT_EVERY => {
+                self.reported = Instant::now();
                 let of = of.map(|of| format!(" of {of}")).unwrap_or_default();
                 let _ = writeln!(io::stderr(), "{what} {done}{of}");
             }

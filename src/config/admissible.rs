@@ -3,7 +3,6 @@
 //! The right to add connections must not be the right to read every file and variable of this process, or to send their
 //! content anywhere.
 
-use super::{connection::Connection, field::Field};
 use crate::reach::{Pattern, Reach};
 
 /// What a connection that is added over HTTP may refer to. Nothing by default.
@@ -14,7 +13,7 @@ pub struct Admissible {
     /// Patterns of paths.
     files: Vec<Pattern>,
     /// Patterns of proxies' hosts.
-    proxies: Vec<Host>,
+    proxies: Vec<HostPattern>,
     /// The secrets that the configuration's own connections refer to, with the connections' ids.
     used: Vec<(String, SecretSource)>,
     /// The proxies that the configuration's own connections go through, with the connections' ids.
@@ -39,39 +38,37 @@ pub(super) enum Addresses {
 
 /// A host, with a port if only that port is allowed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Host {
+pub(super) struct HostPattern {
     name: Pattern,
     port: Option<u16>,
 }
 
 impl Admissible {
-    pub(super) fn read(secrets: Field<'_>, platforms: Field<'_>, proxies: Field<'_>) -> Self {
-        let mut admissible = Self::default();
-        for source in secrets.list().into_iter().filter_map(|field| field.parse(secret_pattern)) {
+    /// Allows the secrets and proxies that match a pattern; the text of each secret's source is a pattern.
+    pub(super) fn new(secrets: impl IntoIterator<Item = SecretSource>, proxies: Vec<HostPattern>) -> Self {
+        let mut admissible = Self { proxies, ..Self::default() };
+        for source in secrets {
             match source {
                 SecretSource::Variable(pattern) => admissible.variables.push(Pattern::new(pattern)),
                 SecretSource::File(pattern) => admissible.files.push(Pattern::new(pattern)),
             }
         }
-        let hosts = |field: Field<'_>| field.list().into_iter().filter_map(|field| field.parse(host_pattern)).collect();
-        admissible.proxies = hosts(proxies);
-        // A definition cannot name a platform, so every connection uses the configured platform.
-        let _: Vec<Host> = hosts(platforms);
         admissible
     }
 
-    /// Also allows the secrets and proxies that the configuration's own connections use.
-    pub(super) fn add_used(&mut self, used: Vec<(String, SecretSource)>, connections: &[Connection]) {
+    /// Also allows the secrets that the configuration's own connections use, each with the path of its value. `ids` are
+    /// the connections' ids, in the order of the file.
+    pub(super) fn add_used_secrets(&mut self, used: Vec<(String, SecretSource)>, ids: &[&str]) {
         let user = |path: &str| {
             let place = path.strip_prefix("connections[")?.split(']').next()?.parse::<usize>().ok()?;
-            Some(connections.get(place)?.id.clone())
+            Some((*ids.get(place)?).to_owned())
         };
         self.used = used.into_iter().filter_map(|(path, source)| Some((user(&path)?, source))).collect();
-        let with_proxy = |connection: &Connection| {
-            let proxy = connection.proxy.as_ref()?;
-            Some((connection.id.clone(), (proxy.host.to_ascii_lowercase(), proxy.port)))
-        };
-        self.used_proxies = connections.iter().filter_map(with_proxy).collect();
+    }
+
+    /// Also allows the proxy that the configuration's own connection `id` uses.
+    pub(super) fn add_used_proxy(&mut self, id: &str, host: &str, port: u16) {
+        self.used_proxies.push((id.to_owned(), (host.to_ascii_lowercase(), port)));
     }
 
     /// What a caller with this reach may refer to. A caller who does not see every connection may refer only to the
@@ -112,7 +109,7 @@ impl Admissible {
     }
 }
 
-impl Host {
+impl HostPattern {
     fn is_exact(&self) -> bool {
         self.name.is_exact()
     }
@@ -122,7 +119,8 @@ impl Host {
     }
 }
 
-fn secret_pattern(text: &str) -> Result<SecretSource, String> {
+/// Parses the pattern of a variable's name or of a path.
+pub(super) fn secret_pattern(text: &str) -> Result<SecretSource, String> {
     if text.starts_with('/') {
         let is_plain = text.split('/').skip(1).all(|part| !matches!(part, "" | "." | ".."));
         return match is_plain {
@@ -138,11 +136,12 @@ fn secret_pattern(text: &str) -> Result<SecretSource, String> {
     }
 }
 
-fn host_pattern(text: &str) -> Result<Host, String> {
+/// Parses the pattern of a host, with or without a port.
+pub(super) fn host_pattern(text: &str) -> Result<HostPattern, String> {
     let expected =
         || format!("{text:?} is not a host such as \"proxy.example\", \"proxy.example:3128\" or \"*.example\"");
     if text.parse::<std::net::IpAddr>().is_ok() {
-        return Ok(Host { name: Pattern::new(text), port: None });
+        return Ok(HostPattern { name: Pattern::new(text), port: None });
     }
     let (name, port) = match text.rsplit_once(':') {
         Some((name, port)) => (name, Some(port.parse().ok().filter(|port| *port > 0).ok_or_else(expected)?)),
@@ -153,7 +152,7 @@ fn host_pattern(text: &str) -> Result<Host, String> {
     if name.is_empty() || !(is_name || name.parse::<std::net::IpAddr>().is_ok()) {
         return Err(expected());
     }
-    Ok(Host { name: Pattern::new(name.to_ascii_lowercase()), port })
+    Ok(HostPattern { name: Pattern::new(name.to_ascii_lowercase()), port })
 }
 
 #[cfg(test)]
@@ -161,15 +160,8 @@ mod tests {
     use super::*;
 
     fn admissible(secrets: &[&str], proxies: &[&str]) -> Admissible {
-        let mut admissible = Admissible::default();
-        for secret in secrets {
-            match secret_pattern(secret).unwrap() {
-                SecretSource::Variable(pattern) => admissible.variables.push(Pattern::new(pattern)),
-                SecretSource::File(pattern) => admissible.files.push(Pattern::new(pattern)),
-            }
-        }
-        admissible.proxies = proxies.iter().map(|proxy| host_pattern(proxy).unwrap()).collect();
-        admissible
+        let secrets = secrets.iter().map(|secret| secret_pattern(secret).unwrap());
+        Admissible::new(secrets, proxies.iter().map(|proxy| host_pattern(proxy).unwrap()).collect())
     }
 
     #[test]

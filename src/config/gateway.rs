@@ -9,7 +9,12 @@ use actix_web::http::uri::Authority;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Serialize;
 
-use super::{admissible::Admissible, field::Field, limits::Limits, tls::Tls};
+use super::{
+    admissible::{Admissible, HostPattern, host_pattern, secret_pattern},
+    field::Field,
+    limits::Limits,
+    tls::Tls,
+};
 use crate::reach::{Pattern, Reach};
 
 /// The shortest token: shorter tokens could be found by trying.
@@ -59,6 +64,15 @@ pub enum Scope {
     Admin,
 }
 
+fn admissible(secrets: Field<'_>, platforms: Field<'_>, proxies: Field<'_>) -> Admissible {
+    let secrets: Vec<_> = secrets.list().into_iter().filter_map(|field| field.parse(secret_pattern)).collect();
+    let hosts = |field: Field<'_>| field.list().into_iter().filter_map(|field| field.parse(host_pattern)).collect();
+    let proxies = hosts(proxies);
+    // A definition cannot name a platform, so every connection uses the configured platform.
+    let _: Vec<HostPattern> = hosts(platforms);
+    Admissible::new(secrets, proxies)
+}
+
 impl Gateway {
     pub(super) fn read(field: Field<'_>) -> Option<Self> {
         let mut section = field.section();
@@ -68,7 +82,7 @@ impl Gateway {
         let tls = Tls::read(section.field("tls"));
         let limits = Limits::read(section.field("limits"));
         let (secrets, platforms) = (section.field("secrets"), section.field("platforms"));
-        let admissible = Admissible::read(secrets, platforms, section.field("proxies"));
+        let admissible = admissible(secrets, platforms, section.field("proxies"));
         section.finish();
 
         let (mut names, mut values) = (BTreeSet::new(), BTreeMap::new());

@@ -122,7 +122,13 @@ impl Configuration {
         let engine = Engine::read(sections.field("engine"));
         let mut gateway = Gateway::read(sections.field("gateway"));
         if let Some(gateway) = &mut gateway {
-            gateway.admissible.add_used(reading.take_sources(), &connections);
+            let ids: Vec<&str> = connections.iter().map(|connection| connection.id.as_str()).collect();
+            gateway.admissible.add_used_secrets(reading.take_sources(), &ids);
+            for Connection { id, proxy, .. } in &connections {
+                if let Some(Proxy { host, port, .. }) = proxy {
+                    gateway.admissible.add_used_proxy(id, host, *port);
+                }
+            }
         }
         let supervision = Supervision::read(sections.field("supervision"));
         let webhooks = Webhooks::read(sections.field("webhooks"));

@@ -3,16 +3,13 @@
 use std::{net::IpAddr, sync::Arc};
 
 use actix_web::{
-    Error, HttpMessage as _, ResponseError as _,
-    body::{BoxBody, MessageBody},
-    dev::{ServiceRequest, ServiceResponse},
+    HttpMessage as _,
+    dev::ServiceRequest,
     http::{
         Method, StatusCode,
         header::{self, HeaderMap},
         uri::Authority,
     },
-    middleware::Next,
-    web::Data,
 };
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
 use secrecy::ExposeSecret as _;
@@ -21,11 +18,9 @@ use subtle::ConstantTimeEq as _;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    clients::Client,
-    cors::Origins,
     limits::{Allowance, Turn},
+    origins::Origins,
     problem::Problem,
-    state::State,
 };
 use crate::{
     config::{Limits, Scope, Token},
@@ -125,7 +120,7 @@ impl Access {
     }
 
     /// Admits a request if its caller may make it and has not reached a limit.
-    fn admit(&self, request: &ServiceRequest) -> Result<Turn, Problem> {
+    pub(super) fn admit(&self, request: &ServiceRequest) -> Result<Turn, Problem> {
         let (method, headers) = (request.method(), request.headers());
         if let Some(local) = self.local() {
             from_this_machine(headers)?;
@@ -250,32 +245,4 @@ fn from_no_other_page(headers: &HeaderMap) -> Result<(), Problem> {
     }
     let detail = "without tokens the gateway refuses requests from pages of other origins";
     Err(Problem::new(StatusCode::FORBIDDEN, "not-permitted", detail))
-}
-
-/// Passes a request on if its caller may make it.
-pub(super) async fn require(
-    request: ServiceRequest,
-    next: Next<impl MessageBody + 'static>,
-) -> Result<ServiceResponse<BoxBody>, Error> {
-    let Some(state) = request.app_data::<Data<State>>().cloned() else {
-        return Ok(next.call(request).await?.map_into_boxed_body());
-    };
-    let access = state.access.load_full();
-    match access.admit(&request) {
-        Ok(turn) => {
-            if let Some(client) = request.request().conn_data::<Client>() {
-                client.know();
-            }
-            let answered = next.call(request).await;
-            drop(turn);
-            Ok(answered?.map_into_boxed_body())
-        }
-        // A response rather than an error, so that the outer middleware also processes it.
-        Err(problem) => {
-            if problem.status_code() == StatusCode::TOO_MANY_REQUESTS {
-                state.http.limited.inc();
-            }
-            Ok(request.into_response(problem.error_response()))
-        }
-    }
 }

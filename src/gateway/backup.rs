@@ -15,8 +15,6 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use super::{problem::Problem, state::Caller};
 use crate::archive;
 
-/// Backups at the same time: each needs as much disk space as the store.
-pub(super) const BACKUPS: usize = 1;
 /// Pieces of an archive that may wait for the caller.
 const PIECES: usize = 4;
 

@@ -20,7 +20,6 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::{
     body::Body,
-    connections,
     keyed::{Once, Reply},
     page::{self, Cursor, Page},
     problem::Problem,
@@ -312,7 +311,7 @@ impl From<BulkError> for Problem {
         let detail = error.to_string();
         match error {
             BulkError::UnknownJob(_) => Self::new(StatusCode::NOT_FOUND, "unknown-job", detail),
-            BulkError::UnknownConnection(id) => connections::unknown(&id),
+            BulkError::UnknownConnection(id) => Problem::unknown_connection(&id),
             BulkError::HasEnded(_) => Self::new(StatusCode::CONFLICT, "job-ended", detail),
             BulkError::TooManyJobs(_) => Self::new(StatusCode::CONFLICT, "too-many-jobs", detail),
             BulkError::TooManyItems => Self::new(StatusCode::UNPROCESSABLE_ENTITY, "too-many-items", detail),

@@ -6,7 +6,7 @@ use actix_web::{
     dev::{ServiceRequest, ServiceResponse},
     http::{
         Method,
-        header::{self, HeaderMap, HeaderName, HeaderValue},
+        header::{self, HeaderName, HeaderValue},
     },
     middleware::Next,
     web::Data,
@@ -26,28 +26,13 @@ const PREFLIGHT: [(HeaderName, &str); 3] = [
 /// The headers of responses that a page may read.
 const EXPOSED: &str = "Content-Disposition, ETag, Location, Retry-After, WWW-Authenticate, X-Request-Id";
 
-/// The origins whose pages may call.
-pub(super) struct Origins(Vec<HeaderValue>);
-
-impl Origins {
-    pub(super) fn new(origins: &[String]) -> Self {
-        // The configuration accepts only origins that are valid header values.
-        Self(origins.iter().filter_map(|origin| HeaderValue::from_str(origin).ok()).collect())
-    }
-
-    /// Whether the request comes from a page of one of the origins.
-    pub(super) fn allow(&self, headers: &HeaderMap) -> bool {
-        headers.get(header::ORIGIN).is_some_and(|origin| self.0.contains(origin))
-    }
-}
-
 /// Answers preflight requests, and lets pages of the allowed origins read every response, errors and streams included.
 pub(super) async fn allow(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let access = request.app_data::<Data<State>>().map(|state| state.access.load_full());
-    let Some(access) = access.filter(|access| !access.origins().0.is_empty()) else {
+    let Some(access) = access.filter(|access| !access.origins().is_empty()) else {
         return Ok(next.call(request).await?.map_into_boxed_body());
     };
     let origin = request.headers().get(header::ORIGIN).cloned().filter(|_| access.origins().allow(request.headers()));

@@ -4,12 +4,19 @@ use actix_web::http::{StatusCode, header};
 use tertulia_actors::{
     connection::{ConnectionError, RequestError},
     conversation::ConversationError,
-    core::{command::Refusal, ums::AnswerError},
+    core::{command::Refusal, id::ConnectionId, ums::AnswerError},
     files::FileError,
     platform::HttpError,
 };
 
-use super::{connections, problem::Problem};
+use super::problem::Problem;
+
+impl Problem {
+    /// The caller has no connection with this id.
+    pub(super) fn unknown_connection(id: &ConnectionId) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "unknown-connection", format!("connection {id} does not exist"))
+    }
+}
 
 impl From<ConversationError> for Problem {
     fn from(failure: ConversationError) -> Self {
@@ -46,7 +53,7 @@ impl From<ConnectionError> for Problem {
             return error.into();
         }
         let (status, code) = match &error {
-            ConnectionError::UnknownConnection(id) => return connections::unknown(id),
+            ConnectionError::UnknownConnection(id) => return Self::unknown_connection(id),
             ConnectionError::NotSupported { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "not-supported"),
             ConnectionError::Http(HttpError::Status { status: 400..=499, .. }) => {
                 (StatusCode::UNPROCESSABLE_ENTITY, "platform-rejected")

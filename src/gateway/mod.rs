@@ -5,6 +5,7 @@
 #![allow(unused_qualifications, reason = "the OpenAPI macros qualify the handlers' types")]
 
 mod access;
+mod admission;
 mod backup;
 mod body;
 mod bulk;
@@ -25,16 +26,19 @@ mod keyed;
 mod limits;
 mod metrics;
 mod openapi;
+mod origins;
 mod overview;
 mod page;
 mod problem;
 mod request;
 mod rings;
 mod room;
+mod routes;
 mod state;
 mod supervision;
 mod tls;
 mod transport;
+mod under_way;
 mod webhooks;
 mod words;
 
@@ -60,13 +64,14 @@ use rustix::net::sockopt::set_socket_send_buffer_size;
 use tokio::{net::TcpStream, sync::watch, time::timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
-use utoipa_actix_web::{AppExt as _, scope, service_config::ServiceConfig};
+use utoipa_actix_web::AppExt as _;
 
 use crate::config;
 
 use access::Access;
 use clients::Clients;
-use cors::Origins;
+use origins::Origins;
+use routes::routes;
 use transport::{Ending, Stream, Watched};
 
 pub use state::State;
@@ -161,7 +166,7 @@ impl Gateway {
         let (released, access) = (state.held.subscribe(), Arc::clone(&state.access));
         let (capacity, ending) =
             (state.capacity, Ending { closing: closing.clone(), stalled: state.http.stalled.clone() });
-        let state = Data::new(state);
+        let (state, document) = (Data::new(state), Data::new(openapi::gather()));
         let clients = Clients::new(capacity);
         let listener = TcpListener::bind(listen).map_err(failed)?;
         rustix::net::listen(&listener, BACKLOG).map_err(|error| failed(error.into()))?;
@@ -179,7 +184,7 @@ impl Gateway {
             .shutdown_timeout(u64::from(u32::MAX));
         let draining = builder.graceful_shutdown_signal();
         let service = move || {
-            let app = App::new().app_data(state.clone()).wrap(from_fn(problem::tell));
+            let app = App::new().app_data(state.clone()).app_data(document.clone()).wrap(from_fn(problem::tell));
             let app = app.wrap(from_fn(cors::allow)).wrap(from_fn(request::accompany));
             let app = app.into_utoipa_app();
             let app = app.configure(routes).default_service(web::to(openapi::elsewhere)).into_app();
@@ -290,27 +295,4 @@ async fn open(
         None => Stream::Plain(socket),
     };
     Ok((Watched::new(stream, patience, ending, place), Protocol::Http1, Some(peer)))
-}
-
-fn routes(config: &mut ServiceConfig<'_>) {
-    config
-        .configure(health::routes)
-        .configure(metrics::routes)
-        .configure(openapi::serve)
-        .configure(intake::routes)
-        .configure(dashboard::routes);
-    config.service(
-        scope("/v1")
-            .wrap(from_fn(access::require))
-            .configure(overview::routes)
-            .configure(backup::routes)
-            .configure(connections::routes)
-            .configure(conversations::routes)
-            .configure(rings::routes)
-            .configure(supervision::routes)
-            .configure(dead_letters::routes)
-            .configure(webhooks::routes)
-            .configure(bulk::routes)
-            .configure(events::routes),
-    );
 }

@@ -119,11 +119,11 @@ impl Service {
     /// is logged, the previous ones stay in force.
     pub async fn read_again(&self, file: &Path) {
         let path = file.to_owned();
-        let (told, read) = oneshot::channel();
+        let (report, read) = oneshot::channel();
         // A thread of its own: a file that cannot be read to its end, such as a pipe, must not delay the end of the process.
         std::thread::spawn(move || {
             // Nobody may wait any more.
-            drop(told.send(Configuration::load(&path, &Environment::of_process())));
+            drop(report.send(Configuration::load(&path, &Environment::of_process())));
         });
         let gateway = match read.await {
             Ok(Ok(configuration)) => configuration.gateway,

@@ -50,17 +50,17 @@ mod tests {
         let dead_letters = NonZeroUsize::new(3);
         let described = Supervision { conversation, subscriber, systemic, dead_letters, ..Supervision::default() };
 
-        let (told, default) = (settings(&described), SupervisionSettings::default());
-        assert_eq!(*told.conversation, RestartPolicy { max_restarts: 2, ..*default.conversation });
-        assert_eq!(*told.subscriber, RestartPolicy { within: Duration::from_secs(7), ..*default.subscriber });
-        assert_eq!((told.connection, told.fleet), (default.connection, default.fleet));
-        let (told_systemic, default_systemic) = (told.systemic, default.systemic);
-        assert_eq!((told_systemic.children, told_systemic.max_resets), (9, 0));
+        let (configured, default) = (settings(&described), SupervisionSettings::default());
+        assert_eq!(*configured.conversation, RestartPolicy { max_restarts: 2, ..*default.conversation });
+        assert_eq!(*configured.subscriber, RestartPolicy { within: Duration::from_secs(7), ..*default.subscriber });
+        assert_eq!((configured.connection, configured.fleet), (default.connection, default.fleet));
+        let (configured_systemic, default_systemic) = (configured.systemic, default.systemic);
+        assert_eq!((configured_systemic.children, configured_systemic.max_resets), (9, 0));
         assert_eq!(
-            (told_systemic.failures, told_systemic.within),
+            (configured_systemic.failures, configured_systemic.within),
             (default_systemic.failures, default_systemic.within)
         );
-        assert_eq!(told.dead_letters.letters, 3);
-        assert_eq!(told.dead_letters.bytes, default.dead_letters.bytes);
+        assert_eq!(configured.dead_letters.letters, 3);
+        assert_eq!(configured.dead_letters.bytes, default.dead_letters.bytes);
     }
 }

@@ -2,8 +2,8 @@
 
 use crate::{config, webhooks::Settings};
 
-pub(super) fn settings(told: config::Webhooks) -> Settings {
-    let config::Webhooks { allow_internal, attempt_within, disable_after } = told;
+pub(super) fn settings(configured: config::Webhooks) -> Settings {
+    let config::Webhooks { allow_internal, attempt_within, disable_after } = configured;
     let usual = Settings::default();
     Settings {
         allow_internal,

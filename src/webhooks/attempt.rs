@@ -13,9 +13,9 @@ use tokio::time::{Instant, timeout_at};
 
 use super::{
     answer::{self, AnswerError, Reply},
-    cargo::Cargo,
     definition::Definition,
     dial::{Dial, InternalAddress},
+    payload::Payload,
     schedule::retry_after,
     verdict::{AttemptOutcome, NoAnswer},
 };
@@ -44,7 +44,7 @@ pub(super) struct Attempted {
 
 impl Attempted {
     /// The beginning of the answer as text.
-    pub(super) fn told(&self) -> String {
+    pub(super) fn answer_text(&self) -> String {
         String::from_utf8_lossy(&self.answer).chars().take(TOLD).collect()
     }
 }
@@ -54,21 +54,21 @@ pub(super) fn client(tls: Arc<rustls::ClientConfig>, allow_internal: bool, withi
     Platform::http_client(Dial::new(allow_internal), Some(tls), within, IDLE)
 }
 
-/// Sends `cargo` to the receiver of `definition` and waits at most `within` for the head of the answer, including the
+/// Sends `payload` to the receiver of `definition` and waits at most `within` for the head of the answer, including the
 /// time to connect. If the webhook has `replies`, the whole answer must arrive within this time.
-pub(super) async fn attempt(client: Client, definition: Definition, cargo: Cargo, within: Duration) -> Attempted {
+pub(super) async fn attempt(client: Client, definition: Definition, payload: Payload, within: Duration) -> Attempted {
     let time = jiff::Timestamp::now();
     let request = client
         .post(definition.url.as_str())
         .insert_header((header::USER_AGENT, concat!("tertulia/", env!("CARGO_PKG_VERSION"))))
         .insert_header((header::CONTENT_TYPE, "application/cloudevents+json; charset=utf-8"))
-        .insert_header(("webhook-id", cargo.id.as_str()))
+        .insert_header(("webhook-id", payload.id.as_str()))
         .insert_header(("webhook-timestamp", time.as_second()))
-        .insert_header(("webhook-signature", definition.secrets.signatures(&cargo.id, time, &cargo.body)));
+        .insert_header(("webhook-signature", definition.secrets.signatures(&payload.id, time, &payload.body)));
     let began = Instant::now();
     let deadline = began + within;
     let ended = |outcome, answer| Attempted { time, took: began.elapsed(), outcome, answer, reply: Reply::default() };
-    let mut response = match timeout_at(deadline, request.send_body(cargo.body)).await {
+    let mut response = match timeout_at(deadline, request.send_body(payload.body)).await {
         Ok(Ok(response)) => response,
         Ok(Err(error)) => return ended(AttemptOutcome::Failed(failure(&error)), Bytes::new()),
         Err(_) => return ended(AttemptOutcome::Failed(NoAnswer::TimedOut), Bytes::new()),

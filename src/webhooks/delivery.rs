@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{attempt::Attempted, cargo::Cargo, verdict::AttemptOutcome};
+use super::{attempt::Attempted, payload::Payload, verdict::AttemptOutcome};
 
 /// The most attempts in the log of one webhook; a new attempt replaces the oldest.
 pub(super) const MOST_ATTEMPTS: u64 = 1_000;
@@ -38,12 +38,12 @@ pub struct Delivery {
 }
 
 impl Delivery {
-    pub(super) fn new(cargo: &Cargo, attempt: u32, attempted: &Attempted, next_try: Option<i64>) -> Self {
+    pub(super) fn new(payload: &Payload, attempt: u32, attempted: &Attempted, next_try: Option<i64>) -> Self {
         let Attempted { time, took, outcome, .. } = attempted;
         Self {
-            event_id: cargo.id.clone(),
-            kind: format!("tertulia.{}", cargo.name),
-            conversation: cargo.conversation.as_deref().map(str::to_owned),
+            event_id: payload.id.clone(),
+            kind: format!("tertulia.{}", payload.name),
+            conversation: payload.conversation.as_deref().map(str::to_owned),
             attempt,
             time: jiff::Timestamp::from_millisecond(time.as_millisecond()).unwrap_or(*time),
             duration_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
@@ -65,7 +65,7 @@ mod tests {
 
     #[test]
     fn the_log_shows_the_pause_until_the_next_try() {
-        let cargo = Cargo {
+        let payload = Payload {
             id: "e-1".to_owned(),
             name: "message".into(),
             connection: "main".into(),
@@ -80,7 +80,7 @@ mod tests {
             reply: Reply::default(),
         };
         let next = attempted.time.as_millisecond() + 3_600_000;
-        let delivery = Delivery::new(&cargo, 1, &attempted, Some(next));
+        let delivery = Delivery::new(&payload, 1, &attempted, Some(next));
         assert_eq!(delivery.next_try.unwrap().duration_since(delivery.time).as_secs(), 3_600);
     }
 }

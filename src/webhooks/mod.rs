@@ -27,19 +27,24 @@
 
 mod answer;
 mod attempt;
-mod cargo;
+mod context;
 mod definition;
 mod delivery;
 mod dial;
+mod error;
 mod lanes;
 mod metrics;
+mod payload;
 mod receiver;
 mod record;
 mod schedule;
 mod secret;
+mod settings;
+mod status;
 mod supervisor;
 mod target;
 mod verdict;
+mod webhook;
 mod worker;
 
 use std::{
@@ -48,11 +53,9 @@ use std::{
 };
 
 use actix_rt::Arbiter;
-use secrecy::SecretString;
 use tertulia_actors::{
     Tertulia,
     dead_letters::{DeadLetter, DeadLetterKind},
-    engine::StoreError,
 };
 use tokio::{
     sync::{mpsc, oneshot},
@@ -62,158 +65,23 @@ use tokio::{
 pub use answer::Answer;
 pub use definition::{Definition, DisabledReason, Wanted, WebhookId, WebhookState};
 pub use delivery::Delivery;
+pub use error::{MOST_WEBHOOKS, WebhookError};
 pub use metrics::WebhookMetrics;
 pub use schedule::{Retries, RetriesError};
 pub use secret::{LONGEST_OVERLAP, OVERLAP, Secret, SecretError};
+pub use settings::Settings;
+pub use status::Status;
 pub use target::{Target, TargetError};
-pub use worker::Status;
+pub use webhook::{Changes, Created, NewWebhook, Rotated, Tested, Webhook};
 
-use crate::reach::Reach;
-
-use cargo::Cargo;
+use context::WebhookContext;
+use payload::Payload;
 use supervisor::{Question, Reply, Supervisor};
-use worker::WebhookContext;
 
-/// The most webhooks.
-pub const MOST_WEBHOOKS: usize = 100;
 /// Questions that may wait for the supervisor.
 const QUESTIONS: usize = 64;
 /// How long an answer may take, in addition to an attempt's limit.
 const PATIENCE: Duration = Duration::from_secs(10);
-
-/// How webhooks deliver.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Settings {
-    /// Whether receivers may be on this machine or on private networks, and use plain HTTP.
-    pub allow_internal: bool,
-    /// How long one attempt may take, connecting included.
-    pub attempt_within: Duration,
-    /// How long a webhook may only fail before it is disabled.
-    pub disable_after: Duration,
-}
-
-impl Default for Settings {
-    /// No internal addresses, 15 s, five days.
-    fn default() -> Self {
-        let disable_after = Duration::from_secs(5 * 24 * 60 * 60);
-        Self { allow_internal: false, attempt_within: Duration::from_secs(15), disable_after }
-    }
-}
-
-/// The definition of a new webhook.
-#[derive(Clone, Debug)]
-pub struct NewWebhook {
-    /// The receiver's URL.
-    pub url: String,
-    /// Which events the webhook gets.
-    pub filter: Wanted,
-    /// Whether the events of one conversation are delivered in order, one at a time.
-    pub ordered: bool,
-    /// Whether the service runs the receiver's answers as replies.
-    pub replies: bool,
-    /// The pauses between attempts; `None` means the default.
-    pub retries: Option<Retries>,
-    /// The signing secret; `None` means a random secret.
-    pub secret: Option<SecretString>,
-    /// The id of the event after which delivery begins; `None` means the newest.
-    pub after: Option<String>,
-    /// Whether the webhook is enabled from the start.
-    pub enabled: bool,
-    /// The connections whose events the webhook may get.
-    pub reach: Reach,
-}
-
-/// Changes to a webhook; `None` leaves a value as it is.
-#[derive(Clone, Debug, Default)]
-pub struct Changes {
-    /// The receiver's URL.
-    pub url: Option<String>,
-    /// Which events the webhook gets, from those that were not read yet.
-    pub filter: Option<Wanted>,
-    /// Whether the service runs the receiver's answers as replies.
-    pub replies: Option<bool>,
-    /// The pauses between attempts.
-    pub retries: Option<Retries>,
-    /// Whether the webhook is enabled.
-    pub enabled: Option<bool>,
-}
-
-/// A webhook and its state.
-#[derive(Clone, Debug)]
-pub struct Webhook {
-    /// Its definition.
-    pub definition: Definition,
-    /// Its state.
-    pub status: Status,
-}
-
-/// A created webhook.
-#[derive(Debug)]
-pub struct Created {
-    /// The webhook.
-    pub webhook: Webhook,
-    /// The signing secret; `None` if the webhook already existed and the key was used again.
-    pub secret: Option<SecretString>,
-}
-
-/// The result of replacing the secret.
-#[derive(Debug)]
-pub struct Rotated {
-    /// The new signing secret.
-    pub secret: SecretString,
-    /// When the previous secret stops signing.
-    pub until: jiff::Timestamp,
-}
-
-/// The result of a test event.
-#[derive(Clone, Debug)]
-pub struct Tested {
-    /// The line of the delivery log.
-    pub delivery: Delivery,
-    /// The beginning of the receiver's answer.
-    pub answer: String,
-}
-
-/// Why a request about webhooks failed.
-#[derive(Clone, Debug, thiserror::Error)]
-pub enum WebhookError {
-    /// No webhook has this id.
-    #[error("webhook {0} does not exist")]
-    Unknown(WebhookId),
-    /// The limit of webhooks is reached.
-    #[error("{MOST_WEBHOOKS} webhooks already exist, which is the limit")]
-    TooMany,
-    /// The URL is not valid for a receiver.
-    #[error(transparent)]
-    Target(#[from] TargetError),
-    /// The secret is malformed, or too many secrets are valid.
-    #[error(transparent)]
-    Secret(#[from] SecretError),
-    /// A filter is too long.
-    #[error("each list of the filter must have at most {} names of at most 256 bytes", definition::MOST_NAMES)]
-    FilterTooLong,
-    /// Replies need an ordered webhook.
-    #[error("a webhook with replies must be ordered, because answers must run in the order of the events")]
-    UnorderedReplies,
-    /// The idempotency key was used with another body.
-    #[error("the Idempotency-Key was already used with another body")]
-    KeyReused,
-    /// Too many tests of the webhook are running.
-    #[error("too many tests of the webhook are running; try again later")]
-    TooManyTests,
-    /// Too many replays wait for the webhook.
-    #[error("too many dead letters already wait for the webhook; try again later")]
-    Overloaded,
-    /// The dead letter is not a webhook's, or was not kept whole.
-    #[error("the dead letter cannot be delivered again: it is not a webhook's event, or its event was not kept whole")]
-    NotReplayable,
-    /// The store could not be read.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// The webhooks are stopping, or the store keeps nothing.
-    #[error("webhooks are not available: the service is stopping, or it has no store")]
-    Unavailable,
-}
 
 /// The webhooks of a process.
 pub struct Webhooks {
@@ -336,10 +204,10 @@ impl Webhooks {
     pub async fn replay(&self, letter: &DeadLetter) -> Result<(), WebhookError> {
         let id = letter.subscriber.as_deref().and_then(WebhookId::of_subscriber);
         let id = id.filter(|_| letter.kind == DeadLetterKind::Delivery && !letter.is_cut);
-        let cargo = Cargo::read(letter.body.clone());
-        let (Some(id), Some(cargo)) = (id, cargo) else { return Err(WebhookError::NotReplayable) };
+        let payload = Payload::read(letter.body.clone());
+        let (Some(id), Some(payload)) = (id, payload) else { return Err(WebhookError::NotReplayable) };
         let letter = letter.id.as_str().into();
-        self.ask(|reply| Question::Replay(id, letter, Box::new(cargo), reply)).await
+        self.ask(|reply| Question::Replay(id, letter, Box::new(payload), reply)).await
     }
 
     /// Starts no more attempts and waits for the running ones. Attempts that do not end `within` are dropped and

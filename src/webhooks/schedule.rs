@@ -89,6 +89,11 @@ pub(super) fn retry_after(value: &str, now: jiff::Timestamp) -> Option<Duration>
     Some(asked.min(LONGEST_PAUSE))
 }
 
+/// The time in milliseconds since 1970.
+pub(super) fn now() -> i64 {
+    jiff::Timestamp::now().as_millisecond()
+}
+
 /// A duration in milliseconds.
 pub(super) fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)

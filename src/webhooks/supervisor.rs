@@ -16,12 +16,13 @@ use tokio::{
 
 use super::{
     Changes, Created, Delivery, MOST_WEBHOOKS, NewWebhook, Rotated, Status, Tested, Webhook, WebhookError,
-    cargo::Cargo,
+    context::WebhookContext,
     definition::{Definition, DisabledReason, WebhookId, WebhookState},
+    payload::Payload,
     record,
     secret::{Secret, Secrets},
     target::Target,
-    worker::{Order, Shared, WebhookContext, Worker, beginning},
+    worker::{Order, Shared, Worker, beginning},
 };
 
 /// Orders that may wait for one webhook's worker.
@@ -43,7 +44,7 @@ pub(super) enum Question {
     Rotate(WebhookId, Secret, Duration, Reply<Rotated>),
     Test(WebhookId, Reply<Tested>),
     Deliveries(WebhookId, Option<String>, usize, Reply<Vec<(String, Delivery)>>),
-    Replay(WebhookId, Arc<str>, Box<Cargo>, Reply<()>),
+    Replay(WebhookId, Arc<str>, Box<Payload>, Reply<()>),
     /// Ends all workers within the duration.
     Stop(Duration, oneshot::Sender<()>),
 }
@@ -169,7 +170,7 @@ impl Supervisor {
             }
             Question::Test(id, reply) => self.test(&id, reply),
             Question::Deliveries(id, after, limit, reply) => self.deliveries(id, after, limit, reply),
-            Question::Replay(id, letter, cargo, reply) => self.replay(&id, letter, *cargo, reply),
+            Question::Replay(id, letter, payload, reply) => self.replay(&id, letter, *payload, reply),
             // Handled where the question was received.
             Question::Stop(..) => {}
         }
@@ -337,8 +338,8 @@ impl Supervisor {
             Ok(member) => member,
             Err(error) => return drop(reply.send(Err(error))),
         };
-        let (told, tested) = oneshot::channel();
-        if member.orders.try_send(Order::Test(told)).is_err() {
+        let (report, tested) = oneshot::channel();
+        if member.orders.try_send(Order::Test(report)).is_err() {
             return drop(reply.send(Err(WebhookError::TooManyTests)));
         }
         tokio::task::spawn_local(async move {
@@ -364,13 +365,13 @@ impl Supervisor {
         });
     }
 
-    fn replay(&self, id: &WebhookId, letter: Arc<str>, cargo: Cargo, reply: Reply<()>) {
+    fn replay(&self, id: &WebhookId, letter: Arc<str>, payload: Payload, reply: Reply<()>) {
         let member = match self.member(id) {
             Ok(member) => member,
             Err(error) => return drop(reply.send(Err(error))),
         };
-        let (told, kept) = oneshot::channel();
-        if member.orders.try_send(Order::Replay(letter, cargo, told)).is_err() {
+        let (report, kept) = oneshot::channel();
+        if member.orders.try_send(Order::Replay(letter, payload, report)).is_err() {
             return drop(reply.send(Err(WebhookError::Overloaded)));
         }
         tokio::task::spawn_local(async move {
@@ -380,9 +381,9 @@ impl Supervisor {
 
     /// Makes `changes` durable.
     fn keep(&self, changes: Vec<Change>) -> impl Future<Output = Result<(), WebhookError>> + use<> {
-        let (told, kept) = oneshot::channel();
+        let (report, kept) = oneshot::channel();
         let then = Box::new(move || {
-            let _ = told.send(());
+            let _ = report.send(());
         });
         let journal = Arc::clone(&self.context.journal);
         if journal.keeps() {

@@ -12,7 +12,7 @@ use tertulia_core::{
 };
 
 use super::{
-    CameBack, ChildNotice, ChildTold, ConversationError, ConversationHandle, HandleRequest, Leave, LinkFailed,
+    CameBack, ChildNotice, ChildReport, ConversationError, ConversationHandle, HandleRequest, Leave, LinkFailed,
     LinkLost, LinkReady, RecordsArrived, Rest, StateArrived, Upstream,
     command_queue::CommandQueue,
     handling::Handling,
@@ -145,7 +145,7 @@ impl Conversation {
             ConversationEvent::Dialog { dialog_id, .. } => {
                 let conversation = self.model.id().clone();
                 let notice = ChildNotice::Dialog(dialog_id.clone());
-                self.upstream.parent.do_send(ChildTold { conversation, notice });
+                self.upstream.parent.do_send(ChildReport { conversation, notice });
             }
             _ => {}
         }
@@ -235,7 +235,7 @@ impl Supervised for Conversation {
         self.restarts += 1;
         self.abandon_step();
         if let Some(failure) = &failure {
-            self.bury(failure);
+            self.dead_letter_input(failure);
         }
         self.histories = Histories::default();
         // The transfers ended with the actor's other futures.
@@ -269,11 +269,11 @@ impl Handler<StateArrived> for Conversation {
             Ok(Err(error)) => {
                 metrics.state_notifications_malformed.inc();
                 tracing::warn!(connection = %self.upstream.origin.connection, %error, "a state cannot be read");
-                self.bury_unreadable(error.to_string(), &raw);
+                self.dead_letter_state(error.to_string(), &raw);
             }
             Err(error) => {
                 metrics.state_notifications_malformed.inc();
-                self.bury_unreadable(error.to_string(), &raw);
+                self.dead_letter_state(error.to_string(), &raw);
             }
         }
         self.handled();
@@ -353,7 +353,7 @@ impl Handler<Leave> for Conversation {
             self.held = false;
             self.touch();
         }
-        self.park_commands();
+        self.commands.park();
         self.fail_commands(&ConversationError::UnknownConversation);
         self.conclude();
         ctx.stop();

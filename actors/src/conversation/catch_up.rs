@@ -12,7 +12,7 @@ use tertulia_core::{
 use tokio::sync::oneshot;
 
 use super::{
-    CatchUp, ChildNotice, ChildTold, Conversation, HistoryProgress,
+    CatchUp, ChildNotice, ChildReport, Conversation, HistoryProgress,
     handling::Handling,
     history::{AfterRefusal, Batch, Fetching, NextRange, SHORT, is_page_of_several, judge},
 };
@@ -36,7 +36,7 @@ impl Conversation {
 
     /// Whether a command waits for the missing history: it is held, or its outcome is uncertain.
     fn is_history_awaited(&self) -> bool {
-        self.commands.is_in_doubt() || (!self.commands.waiting.is_empty() && self.are_sends_held())
+        self.commands.is_in_doubt() || (self.commands.is_waiting() && self.are_sends_held())
     }
 
     /// If a command waits for the history now, makes the connection read it before the histories that nobody waits for.
@@ -78,7 +78,7 @@ impl Conversation {
         let (reply, answer) = oneshot::channel();
         let ask = Ask::new(request, Lane::Recovery, reply);
         let asked = self.histories.wanted_since().unwrap_or(ask.asked);
-        let asked = self.commands.waiting.front().filter(|_| urgent).map_or(asked, |first| first.asked.min(asked));
+        let asked = self.commands.first().filter(|_| urgent).map_or(asked, |first| first.submitted_at().min(asked));
         let throttled = self.histories.refusals();
         // A refused request queues up after the others.
         let asked = if throttled > 0 { ask.asked } else { asked };
@@ -183,7 +183,7 @@ impl Conversation {
 
     fn tell_history(&self, progress: HistoryProgress) {
         let (conversation, notice) = (self.model.id().clone(), ChildNotice::History(progress));
-        self.upstream.parent.do_send(ChildTold { conversation, notice });
+        self.upstream.parent.do_send(ChildReport { conversation, notice });
     }
 
     fn take_history(
@@ -226,7 +226,7 @@ impl Conversation {
                     Err(error) => {
                         let sequence = raw.read::<SequenceOnly>().ok().and_then(|record| record.sequence);
                         highest = highest.max(sequence);
-                        self.bury_record(&error.to_string(), raw.get().as_bytes());
+                        self.dead_letter_record(&error.to_string(), raw.get().as_bytes());
                         let Some(sequence) = sequence else { continue };
                         self.model.receive_unreadable(dialog, sequence)
                     }

@@ -6,7 +6,7 @@ use std::sync::{
 };
 
 /// The right to decide about a command, which the first taker gets. A conversation that reaches a command too late,
-/// because the disk is full or its arbiter is blocked, finds that its caller was already told that nothing was sent. It
+/// because the disk is full or its arbiter is blocked, finds that its caller already knows that nothing was sent. It
 /// then sends nothing.
 #[derive(Clone, Default)]
 pub(crate) struct Claim(Arc<AtomicBool>);

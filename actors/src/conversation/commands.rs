@@ -1,6 +1,6 @@
 //! How commands run: one at a time, in order, each with a reply, none twice (promise 4).
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use actix::{ActorFutureExt, AsyncContext, Context, WrapFuture};
 use tertulia_core::{
@@ -10,28 +10,17 @@ use tertulia_core::{
     ums::{AnswerError, MessageRecord},
 };
 use tokio::sync::oneshot;
-use tracing::Span;
 
 use super::{
-    Conversation, ConversationError, Done, Perform, Reply,
-    command_queue::{Look, Sent, State, Suspected, Waiting},
+    Conversation, ConversationError, Done, Perform,
     durable::{Durable, Ending},
     handling::Handling,
+    pending_command::{AGAIN_AFTER, Look, PendingCommand, Sent, State, Suspected},
 };
 use crate::{
     request::{Answer, Ask, Lane, RequestError},
     subscriber::EventData,
 };
-
-/// The pause before a command without a successful response is looked up or sent again (protocol
-/// [§9.3](crate::protocol#93)).
-const AGAIN_AFTER: Duration = Duration::from_secs(1);
-/// The longest such pause. The pause grows only if a command is repeated without a lookup.
-const AGAIN_AFTER_AT_MOST: Duration = Duration::from_secs(32);
-
-/// The most open commands of one conversation. Beyond it the oldest is forgotten, and may run again if it is submitted
-/// again.
-const OPEN: usize = 64;
 
 /// The next action for the first command.
 enum Next {
@@ -59,11 +48,11 @@ impl Conversation {
     }
 
     fn judge_first(&self) -> Option<Next> {
-        let first = self.commands.waiting.front()?;
+        let first = self.commands.first()?;
         let now = Instant::now();
-        let over = first.deadline <= now;
-        let done = || Done::of(&first.key);
-        Some(match &first.state {
+        let over = first.deadline() <= now;
+        let done = || Done::of(first.key());
+        Some(match first.state() {
             State::InFlight(_) => Next::Wait,
             State::Accepting if over => Next::Finish(Err(ConversationError::TimedOut)),
             State::Accepting => Next::Wait,
@@ -84,7 +73,7 @@ impl Conversation {
     /// A command that provably ends sockets is not sent again. A suspected command is sent again only after the
     /// suspicion is durable.
     fn judge_suspected(&self, next: Next) -> Next {
-        let suspected = self.commands.waiting.front().and_then(|first| first.suspicion.as_ref());
+        let suspected = self.commands.first().and_then(PendingCommand::suspected);
         match (next, suspected) {
             (Next::Send, Some(Suspected { suspicion: Suspicion::Proved { code }, .. })) => {
                 Next::Finish(Err(ConversationError::ClosedConnection { code: *code }))
@@ -95,12 +84,12 @@ impl Conversation {
     }
 
     /// The next action for a command that was sent and had no successful response.
-    fn judge_unknown(&self, first: &Waiting, sent: &Sent, look: Look, now: Instant) -> Next {
-        let done = || Done::of(&first.key);
-        let unknown = || Next::Finish(Err(ConversationError::OutcomeUnknown { key: first.key.clone() }));
+    fn judge_unknown(&self, first: &PendingCommand, sent: &Sent, look: Look, now: Instant) -> Next {
+        let done = || Done::of(first.key());
+        let unknown = || Next::Finish(Err(ConversationError::OutcomeUnknown { key: first.key().clone() }));
         match &sent.planned.repeat {
             _ if let Some(sequence) = sent.found => Next::Finish(Ok(Done { sequence: Some(sequence), ..done() })),
-            _ if first.deadline <= now => unknown(),
+            _ if first.deadline() <= now => unknown(),
             _ if self.ready.is_none() || look.at.is_some_and(|time| time > now) => Next::Wait,
             Repeat::Lookup { .. } if look.at.is_some() => Next::LookUp,
             Repeat::Lookup { dialog_id, .. } if self.histories.is_current(dialog_id) => Next::Send,
@@ -118,21 +107,21 @@ impl Conversation {
     }
 
     /// The next action for a command that a previous run may have sent: by now its message would be known.
-    fn judge_recovered(&self, first: &Waiting, over: bool) -> Next {
-        let unknown = || Next::Finish(Err(ConversationError::OutcomeUnknown { key: first.key.clone() }));
+    fn judge_recovered(&self, first: &PendingCommand, over: bool) -> Next {
+        let unknown = || Next::Finish(Err(ConversationError::OutcomeUnknown { key: first.key().clone() }));
         let Some(identity) = &self.ready else { return if over { unknown() } else { Next::Wait } };
         if !self.histories.are_current() {
             return if over { unknown() } else { Next::Wait };
         }
-        if first.command.shows_in(&self.model) {
-            return Next::Finish(Ok(Done::of(&first.key)));
+        if first.command().shows_in(&self.model) {
+            return Next::Finish(Ok(Done::of(first.key())));
         }
         let limits = &self.upstream.settings.limits;
-        match first.command.requests(&self.model, identity, &first.key, limits) {
+        match first.command().requests(&self.model, identity, first.key(), limits) {
             Ok(Plan::Request(planned)) => match &planned.repeat {
                 Repeat::Lookup { dialog_id, .. } if !self.histories.is_current(dialog_id) => unknown(),
                 Repeat::ReadStateThenAct if planned.is_done(&self.model) => {
-                    Next::Finish(Ok(Done { note: planned.note.clone(), ..Done::of(&first.key) }))
+                    Next::Finish(Ok(Done { note: planned.note.clone(), ..Done::of(first.key()) }))
                 }
                 Repeat::Never => unknown(),
                 Repeat::Lookup { .. } | Repeat::Safe | Repeat::ReadStateThenAct if over => {
@@ -140,36 +129,38 @@ impl Conversation {
                 }
                 Repeat::Lookup { .. } | Repeat::Safe | Repeat::ReadStateThenAct => Next::Send,
             },
-            Ok(Plan::Nothing) => Next::Finish(Ok(Done::of(&first.key))),
+            Ok(Plan::Nothing) => Next::Finish(Ok(Done::of(first.key()))),
             Err(error) => Next::Finish(Err(error.into())),
         }
     }
 
+    /// Whether the first command is sent again although no history shows that it had no effect.
+    fn is_first_repeated_unseen(&self) -> bool {
+        let Some(State::Unknown { sent, .. }) = self.commands.first().map(PendingCommand::state) else { return false };
+        matches!(&sent.planned.repeat, Repeat::Lookup { dialog_id, .. } if !self.histories.is_current(dialog_id))
+    }
+
     fn send_first(&mut self, ctx: &mut Context<Self>) {
         let Some(identity) = self.ready.clone() else { return };
-        let limits = &self.upstream.settings.limits;
-        let Some(first) = self.commands.waiting.front_mut() else { return };
-        if let State::Unknown { sent, .. } = &first.state
-            && let Repeat::Lookup { dialog_id, .. } = &sent.planned.repeat
-            && !self.histories.is_current(dialog_id)
-        {
-            first.unseen += 1;
+        if self.is_first_repeated_unseen() {
+            self.commands.count_unseen_send();
         }
+        let limits = &self.upstream.settings.limits;
+        let Some(first) = self.commands.first() else { return };
         // A panic from here on is caused by the command, not by the notification that made it run.
-        let before = std::mem::replace(&mut self.handling, Handling::Command(first.key.clone()));
-        let planned = first.command.requests(&self.model, &identity, &first.key, limits);
+        let before = std::mem::replace(&mut self.handling, Handling::Command(first.key().clone()));
+        let planned = first.command().requests(&self.model, &identity, first.key(), limits);
         self.handling = before;
         let planned = match planned {
             Ok(Plan::Request(planned)) => *planned,
             Ok(Plan::Nothing) => {
-                let done = Done::of(&first.key);
+                let done = Done::of(first.key());
                 return self.finish_first(Ok(done));
             }
             Err(error) => return self.finish_first(Err(error.into())),
         };
-        let claim = self.commands.waiting.front_mut().and_then(|first| first.claim.take());
-        if claim.is_some_and(|claim| !claim.take()) {
-            // The claim is taken, so the caller was already told that nothing was sent.
+        if !self.commands.claim_first() {
+            // The caller gave up: it already knows that nothing was sent.
             return self.finish_first(Err(ConversationError::TimedOut));
         }
         self.send(planned, ctx);
@@ -181,11 +172,11 @@ impl Conversation {
         }
         let (reply, answer) = oneshot::channel();
         let (request, metadata) = (planned.request.clone(), planned.metadata.clone());
-        self.put_back(State::InFlight(Sent { planned, links_lost: self.links_lost, found: None, amended: None }));
+        self.commands.sent(planned, self.links_lost);
         let conversation = Some(self.model.id().clone());
-        let first = self.commands.waiting.front();
-        let alone = first.is_some_and(|first| first.suspicion.is_some());
-        let asked = first.map_or_else(Instant::now, |first| first.asked);
+        let first = self.commands.first();
+        let alone = first.is_some_and(|first| first.suspected().is_some());
+        let asked = first.map_or_else(Instant::now, PendingCommand::submitted_at);
         let ask = Ask::new(request, Lane::Command, reply);
         self.upstream.requests.do_send(Ask { conversation, metadata, alone, asked, ..ask });
         let answer = async move { answer.await.unwrap_or(Err(RequestError::ConnectionLost)) };
@@ -196,15 +187,15 @@ impl Conversation {
     }
 
     fn answered(&mut self, answer: Result<Answer, RequestError>, ctx: &mut Context<Self>) {
-        let Some(Waiting { state: State::InFlight(sent), key, .. }) = self.commands.waiting.front() else { return };
+        let Some((first, sent)) = self.commands.in_flight() else { return };
         let kind = sent.planned.answer;
-        let done = Done { note: sent.planned.note.clone(), ..Done::of(key) };
+        let done = Done { note: sent.planned.note.clone(), ..Done::of(first.key()) };
         // Reading the response may change the queue, so the command stays in flight until its outcome is decided.
         let outcome = answer.and_then(|answer| self.read_answer(kind, &answer, done, ctx));
         let failure = match outcome {
             Ok(done) => {
                 self.confirm_first();
-                match self.amended() {
+                match self.commands.take_amended() {
                     Some(amended) => return self.send(amended, ctx),
                     None => return self.finish_and_go_on(Ok(done), ctx),
                 }
@@ -214,7 +205,7 @@ impl Conversation {
         if let RequestError::ClosedOverContent { code, alone } = failure {
             self.suspect_first(code, alone, ctx);
         }
-        let Some(Waiting { state: State::InFlight(sent), key, .. }) = self.commands.waiting.front() else { return };
+        let Some((first, sent)) = self.commands.in_flight() else { return };
         // The connection reports the loss of the link in a separate message, which may arrive after this response.
         // Without a link nothing is sent meanwhile.
         if failure.refusal() == Refusal::ConnectionLost && sent.links_lost == self.links_lost {
@@ -228,21 +219,21 @@ impl Conversation {
                 _ => Some(AGAIN_AFTER),
             };
             let not_before = wait.map(|wait| Instant::now() + wait);
-            self.put_back(State::Queued { not_before });
+            self.commands.send_again(not_before);
             return self.next_command(ctx);
         }
         let refusal = failure.refusal();
         match sent.planned.repeat.remedy(refusal) {
             // The echo proves the effect, whatever the response says.
-            _ if sent.found.is_some() => self.commands.lose_answer(),
-            Remedy::SendAgain => self.put_back(State::Queued { not_before: Some(Instant::now() + AGAIN_AFTER) }),
-            Remedy::LookUp => self.look_up_later(refusal == Refusal::TooMany),
+            _ if sent.found.is_some() => self.commands.lose_response(),
+            Remedy::SendAgain => self.commands.send_again(Some(Instant::now() + AGAIN_AFTER)),
+            Remedy::LookUp => self.commands.look_up_later(self.ready.is_some(), refusal == Refusal::TooMany),
             Remedy::TellUnknown => {
-                let key = key.clone();
+                let key = first.key().clone();
                 self.finish_first(Err(ConversationError::OutcomeUnknown { key }));
             }
             Remedy::Tell => {
-                let failure = self.told(failure);
+                let failure = self.error_for_caller(failure);
                 self.finish_first(Err(failure));
             }
         }
@@ -253,12 +244,9 @@ impl Conversation {
     /// is sent again, so that the command costs no further socket even if the process ends.
     fn suspect_first(&mut self, code: u16, alone: bool, ctx: &mut Context<Self>) {
         let (keeps, record_key) = (self.keeps(), self.record_key());
-        let Some(first) = self.commands.waiting.front_mut() else { return };
-        let before = first.suspicion.as_ref().map(|suspected| suspected.suspicion);
-        let suspicion = Suspicion::after(before, code, alone);
-        let is_kept = first.durable.is_none() || !keeps;
-        first.suspicion = Some(Suspected { suspicion, is_kept });
-        let (key, record) = (first.key.clone(), first.record(&record_key));
+        let Some(first) = self.commands.suspect_first(code, alone, keeps) else { return };
+        let Some(&Suspected { suspicion, is_kept }) = first.suspected() else { return };
+        let (key, record) = (first.key().clone(), first.record(&record_key));
         tracing::warn!(
             connection = %self.upstream.origin.connection,
             conversation = %self.model.id(),
@@ -268,28 +256,20 @@ impl Conversation {
         );
         let Some(record) = record.filter(|_| !is_kept) else { return };
         self.change(record);
-        let (told, kept) = oneshot::channel();
+        let (report, kept) = oneshot::channel();
         self.afterwards(Box::new(move || {
-            let _ = told.send(());
+            let _ = report.send(());
         }));
         ctx.spawn(async move { kept.await.is_ok() }.into_actor(self).map(move |is_kept, conversation, ctx| {
-            let first = conversation.commands.waiting.front_mut().filter(|first| first.key == key);
-            if let Some(suspected) = first.and_then(|first| first.suspicion.as_mut()) {
-                suspected.is_kept = is_kept;
+            if conversation.commands.suspicion_kept(&key, is_kept) {
                 conversation.next_command(ctx);
                 conversation.conclude();
             }
         }));
     }
 
-    fn put_back(&mut self, state: State) {
-        if let Some(first) = self.commands.waiting.front_mut() {
-            first.state = state;
-        }
-    }
-
     /// The error that the caller gets for a request that is not repeated.
-    fn told(&self, failure: RequestError) -> ConversationError {
+    fn error_for_caller(&self, failure: RequestError) -> ConversationError {
         match failure {
             RequestError::NotConnected => ConversationError::NotConnected,
             RequestError::Overloaded | RequestError::Paused { .. } => ConversationError::Overloaded,
@@ -305,17 +285,6 @@ impl Conversation {
         }
     }
 
-    /// The command in flight had no successful response. Its effect is looked up after a pause in which its echo may
-    /// arrive. If the link was lost, the resume plan looks it up.
-    fn look_up_later(&mut self, throttled: bool) {
-        self.commands.lose_answer();
-        let is_linked = self.ready.is_some();
-        if let Some(Waiting { state: State::Unknown { look, .. }, unseen, .. }) = self.commands.waiting.front_mut() {
-            let pause = AGAIN_AFTER.saturating_mul(1 << (*unseen).min(5)).min(AGAIN_AFTER_AT_MOST);
-            *look = Look { at: is_linked.then(|| Instant::now() + pause), throttled };
-        }
-    }
-
     /// Reads the history that shows whether the uncertain command had its effect.
     fn look_up(&mut self, ctx: &mut Context<Self>) {
         self.commands.looked_up();
@@ -327,24 +296,17 @@ impl Conversation {
     /// note.
     pub(super) fn amend_note(&mut self) {
         let Some(identity) = self.ready.clone() else { return };
-        let Some(Waiting { command, state: State::InFlight(sent), .. }) = self.commands.waiting.front_mut() else {
-            return;
-        };
+        let Some((first, sent)) = self.commands.in_flight() else { return };
         let limits = &self.upstream.settings.limits;
-        let amended = command.amend(&sent.planned, sent.amended.as_ref(), &self.model, &identity, limits);
-        sent.amended = amended.or(sent.amended.take());
-    }
-
-    fn confirm_first(&mut self) {
-        if let Some(Waiting { state: State::InFlight(sent), .. }) = self.commands.waiting.front() {
-            sent.planned.confirmed(&mut self.model);
+        let amended = first.command().amend(&sent.planned, sent.amended.as_ref(), &self.model, &identity, limits);
+        if let Some(amended) = amended {
+            self.commands.amend(amended);
         }
     }
 
-    fn amended(&mut self) -> Option<PlannedRequest> {
-        match &mut self.commands.waiting.front_mut()?.state {
-            State::InFlight(sent) => sent.amended.take(),
-            State::Accepting | State::Recovered { .. } | State::Queued { .. } | State::Unknown { .. } => None,
+    fn confirm_first(&mut self) {
+        if let Some((_, sent)) = self.commands.in_flight() {
+            sent.planned.confirmed(&mut self.model);
         }
     }
 
@@ -388,11 +350,7 @@ impl Conversation {
     }
 
     fn finish_first(&mut self, outcome: Result<Done, ConversationError>) {
-        if let Some(first) = self.commands.waiting.pop_front() {
-            // Most conversations have no commands most of the time, and the buffer is not small.
-            if self.commands.waiting.is_empty() {
-                self.commands.waiting.shrink_to_fit();
-            }
+        if let Some(first) = self.commands.finish_first() {
             self.finish(first, outcome);
         }
     }
@@ -405,18 +363,15 @@ impl Conversation {
     }
 
     /// Reports the outcome; for a durable command, after the outcome is stored.
-    pub(super) fn finish(&mut self, mut finished: Waiting, outcome: Result<Done, ConversationError>) {
-        let (key, command, caller) = (finished.key.clone(), finished.command.name(), finished.caller.clone());
+    pub(super) fn finish(&mut self, mut finished: PendingCommand, outcome: Result<Done, ConversationError>) {
+        let (key, command, caller) = (finished.key().clone(), finished.command().name(), finished.caller().cloned());
         let word = if outcome.is_ok() { "done" } else { "failed" };
         self.upstream.metrics.commands.get_or_create(&[("command", command), ("outcome", word)]).inc();
         match &outcome {
             Ok(done) => {
                 self.upstream.metrics.commands_done.inc();
                 self.upstream.counted.commands_done.inc();
-                if matches!(
-                    finished.state,
-                    State::Unknown { sent: Sent { found: Some(_), .. }, .. } | State::Recovered { found: Some(_) }
-                ) {
+                if finished.is_found_without_response() {
                     self.upstream.metrics.commands_found_done.inc();
                 }
                 let sequence = done.sequence;
@@ -426,17 +381,17 @@ impl Conversation {
                 self.upstream.metrics.commands_failed.inc();
                 self.upstream.counted.commands_failed.inc();
                 if let ConversationError::ClosedConnection { .. } = failure {
-                    self.bury_command(&finished, failure);
+                    self.dead_letter_command(&finished, failure);
                 }
                 let (code, detail, platform_code) = (failure.code(), failure.to_string(), failure.platform_code());
                 self.emit(EventData::CommandFailed { key, command, code, detail, platform_code, caller });
             }
         }
-        let span = std::mem::replace(&mut finished.span, Span::none());
+        let span = finished.take_span();
         span.record("outcome", if outcome.is_ok() { "done" } else { "failed" });
-        let replies = std::mem::take(&mut finished.replies);
-        let ending = finished.durable.clone().map(|durable| (Ending::of(&durable, &outcome), durable));
-        let (asked, durations) = (finished.asked, self.upstream.metrics.command_duration_seconds.clone());
+        let replies = finished.take_replies();
+        let ending = finished.durable().cloned().map(|durable| (Ending::of(&durable, &outcome), durable));
+        let (asked, durations) = (finished.submitted_at(), self.upstream.metrics.command_duration_seconds.clone());
         let tell = move || {
             durations.observe(asked.elapsed());
             drop(span);
@@ -456,88 +411,64 @@ impl Conversation {
         }
     }
 
-    fn leave_open(&mut self, mut left: Waiting) {
-        left.state = State::Recovered { found: left.found() };
-        left._place = None;
-        self.commands.open.push_back(left);
-        if self.commands.open.len() > OPEN
-            && let Some(Waiting { durable: Some(durable), .. }) = self.commands.open.pop_front()
-        {
+    fn leave_open(&mut self, left: PendingCommand) {
+        if let Some(durable) = self.commands.leave_open(left).and_then(|mut forgotten| forgotten.take_durable()) {
             self.end(&durable, Ending::Forget);
         }
     }
 
     /// Ends every command: sent commands with what is known of their outcome, the others with `failure`.
     pub(super) fn fail_commands(&mut self, failure: &ConversationError) {
-        while let Some(first) = self.commands.waiting.front() {
-            let outcome = match &first.state {
-                State::Accepting | State::Queued { .. } => failure.clone(),
-                State::InFlight(_) | State::Unknown { .. } | State::Recovered { .. } => {
-                    ConversationError::OutcomeUnknown { key: first.key.clone() }
-                }
+        while let Some(first) = self.commands.first() {
+            let outcome = match first.may_have_been_sent() {
+                true => ConversationError::OutcomeUnknown { key: first.key().clone() },
+                false => failure.clone(),
             };
             self.finish_first(Err(outcome));
         }
     }
 
     fn set_alarm(&mut self, ctx: &mut Context<Self>) {
-        if let Some(alarm) = self.commands.alarm.take() {
+        if let Some(alarm) = self.commands.replace_alarm(None) {
             ctx.cancel_future(alarm);
         }
-        let Some(first) = self.commands.waiting.front() else { return };
-        let time = match first.state {
+        let Some(first) = self.commands.first() else { return };
+        let time = match *first.state() {
             // The request table replies in time.
             State::InFlight(_) => return,
             State::Queued { not_before: Some(time) } if self.ready.is_some() && !self.are_sends_held() => {
-                time.min(first.deadline)
+                time.min(first.deadline())
             }
             State::Unknown { look: Look { at: Some(time), .. }, .. } if self.ready.is_some() => {
-                time.min(first.deadline)
+                time.min(first.deadline())
             }
-            State::Accepting | State::Recovered { .. } | State::Queued { .. } | State::Unknown { .. } => first.deadline,
+            State::Accepting | State::Recovered { .. } | State::Queued { .. } | State::Unknown { .. } => {
+                first.deadline()
+            }
         };
         let wait = time.saturating_duration_since(Instant::now());
-        self.commands.alarm = Some(ctx.run_later(wait, |conversation, ctx| {
-            conversation.commands.alarm = None;
+        let alarm = ctx.run_later(wait, |conversation, ctx| {
+            conversation.commands.replace_alarm(None);
             conversation.next_command(ctx);
             conversation.conclude();
-        }));
+        });
+        self.commands.replace_alarm(Some(alarm));
     }
 }
 
 impl Conversation {
     /// Adds a command to the queue.
-    pub(super) fn perform(&mut self, perform: Perform, ctx: &mut Context<Self>) {
-        let Perform { command, key, caller, deadline, durable, reply, claim, span, place } = perform;
+    pub(super) fn perform(&mut self, mut perform: Perform, ctx: &mut Context<Self>) {
+        perform.durable = perform.durable.filter(|_| self.keeps());
         // A key that the caller put into the metadata is the key that is sent.
-        let key = command.own_key().unwrap_or(key);
-        let durable = durable.filter(|_| self.keeps());
-        let mut asked = Waiting {
-            command,
-            key,
-            caller,
-            deadline,
-            asked: Instant::now(),
-            span,
-            replies: vec![reply],
-            state: State::Queued { not_before: None },
-            durable: durable.clone(),
-            suspicion: None,
-            unseen: 0,
-            claim,
-            cancelled: Vec::new(),
-            number: self.commands.next_number(),
-            _place: Some(place),
-        };
-        let handling = Handling::Command(asked.key.clone());
-        match durable {
+        let handling = Handling::Command(perform.command.own_key().unwrap_or_else(|| perform.key.clone()));
+        match perform.durable.clone() {
             Some(durable) => {
-                self.take_durable(asked, durable, ctx);
+                self.take_durable(perform, durable, ctx);
                 self.handling(handling);
             }
             None => {
-                asked.replies.iter_mut().for_each(Reply::accept);
-                self.commands.waiting.push_back(asked);
+                self.commands.submit(perform);
                 self.handling(handling);
                 self.next_command(ctx);
             }

@@ -184,8 +184,8 @@ impl ConversationHandle {
         patience: Duration,
     ) -> Result<impl Future<Output = Result<Done, ConversationError>> + Send + use<>, ConversationError> {
         let durable = Durable { asked_as: key.clone(), digest: digest.into() };
-        let ((reply, mut done), (told, accepted)) = (oneshot::channel(), oneshot::channel());
-        self.submit(command, key.clone(), lifetime, Some(durable), None, Reply::from(reply).telling(told))?;
+        let ((reply, mut done), (report, accepted)) = (oneshot::channel(), oneshot::channel());
+        self.submit(command, key.clone(), lifetime, Some(durable), None, Reply::from(reply).reporting(report))?;
         let known = match timeout(patience, accepted).await {
             Ok(Ok(())) => None,
             // The command did not reach the outbox: it already has an outcome, or it was dropped.

@@ -44,8 +44,8 @@ struct Failing {
     since: Instant,
     tries: u32,
     holds_sends: bool,
-    /// Whether the connection was told to continue without this history.
-    is_told: bool,
+    /// Whether the connection knows that it continues without this history.
+    is_reported: bool,
 }
 
 /// The range that is being fetched.
@@ -179,13 +179,13 @@ impl Histories {
         }
         // Most conversations never fetch again.
         self.wanted.shrink_to_fit();
-        let was_told = self.failing.take().is_some_and(|failing| failing.is_told);
+        let was_reported = self.failing.take().is_some_and(|failing| failing.is_reported);
         let has_caught_up = std::mem::take(&mut self.catching_up);
         self.current |= has_caught_up;
         if has_caught_up {
             self.wanted_since = None;
         }
-        NextRange::Done { is_awaited: was_told || has_caught_up }
+        NextRange::Done { is_awaited: was_reported || has_caught_up }
     }
 
     /// Records that a range is requested; returns the number of the request.
@@ -203,14 +203,14 @@ impl Histories {
 
     /// The platform refused the range that is being fetched. `entropy` is 64 random bits.
     pub(super) fn refused(&mut self, refusal: Refusal, entropy: u64) -> AfterRefusal {
-        let first = || Failing { since: Instant::now(), tries: 0, holds_sends: false, is_told: false };
+        let first = || Failing { since: Instant::now(), tries: 0, holds_sends: false, is_reported: false };
         let failing = self.failing.get_or_insert_with(|| Box::new(first()));
         let lasted = failing.since.elapsed();
         failing.tries = refusal.tries(failing.tries.saturating_add(1));
         let tries = failing.tries;
         let decision = decide(Case { lane: Lane::Recovery, request: RequestType::History, refusal, tries, lasted });
         failing.holds_sends = decision.holds_sends;
-        let goes_on = decision.goes_on && !std::mem::replace(&mut failing.is_told, decision.goes_on);
+        let goes_on = decision.goes_on && !std::mem::replace(&mut failing.is_reported, decision.goes_on);
         AfterRefusal { wait: decision.wait(tries, entropy), goes_on }
     }
 
@@ -233,7 +233,7 @@ impl Histories {
 
     /// The platform sent a page of history: earlier refusals no longer count.
     pub(super) fn granted(&mut self) {
-        self.failing = self.failing.take().filter(|failing| failing.is_told);
+        self.failing = self.failing.take().filter(|failing| failing.is_reported);
         if let Some(failing) = &mut self.failing {
             failing.tries = 0;
         }

@@ -60,7 +60,7 @@ impl Conversation {
         if brought {
             let age = place.age();
             self.upstream.metrics.frame_to_event_seconds.observe(age);
-            self.upstream.counted.event_told(age);
+            self.upstream.counted.event_emitted(age);
         }
     }
 

@@ -51,8 +51,8 @@ impl FramePermit {
 
     /// Returns a place, and a receiver that is notified when everything in the frame was handled and is durable.
     pub(crate) fn watched(permit: OwnedSemaphorePermit) -> (Self, oneshot::Receiver<()>) {
-        let (told, freed) = oneshot::channel();
-        (Self(Arc::new(Held { _permit: Some(permit), since: Instant::now(), freed: Some(told) })), freed)
+        let (report, freed) = oneshot::channel();
+        (Self(Arc::new(Held { _permit: Some(permit), since: Instant::now(), freed: Some(report) })), freed)
     }
 }
 

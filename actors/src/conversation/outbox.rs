@@ -1,6 +1,6 @@
 //! Durable commands: stored in the outbox, removed from it, and recognized in the dialog.
 
-use std::{collections::VecDeque, sync::Arc, time::Instant};
+use std::sync::Arc;
 
 use actix::{ActorFutureExt, AsyncContext, Context, WrapFuture};
 use tertulia_core::{
@@ -9,30 +9,17 @@ use tertulia_core::{
     ums::{Dialect, Json, ParticipantRole},
 };
 use tokio::sync::oneshot;
-use tracing::Span;
 
 use super::{
-    Conversation, ConversationError, Done, Recall, Reply,
-    command_queue::{State, Suspected, Waiting},
+    Conversation, ConversationError, Done, Perform, Recall,
+    command_queue::Joined,
     durable::{Accepted, Answered, Durable, Ending},
+    pending_command::Caller,
 };
 use crate::{
     engine::{Change, Journal, Record, RecordKey, Step, StoreError, Table},
     subscriber::EventData,
-    supervision::DepthPermit,
 };
-
-impl Waiting {
-    /// The outbox record from which the next run restores the command, if the command is durable.
-    pub(super) fn record(&self, conversation: &RecordKey) -> Option<Change> {
-        let durable = self.durable.as_ref()?;
-        let mut accepted = Accepted::new(durable, self.number, &self.command, self.deadline);
-        accepted.caller = self.caller.clone();
-        accepted.found = self.found();
-        accepted.suspicion = self.suspicion.as_ref().map(|suspected| suspected.suspicion);
-        durable.put(conversation, &accepted)
-    }
-}
 
 impl Conversation {
     /// Checks whether a command of this side sent a message. A message of the other side may have the same key: the
@@ -45,24 +32,15 @@ impl Conversation {
         let metadata = message.metadata.as_deref().map(Json::from);
         let Some(key) = metadata.as_ref().and_then(key_of) else { return };
         let record_key = self.record_key();
-        let (mut changes, mut answered) = (Vec::new(), None);
-        for waiting in &mut self.commands.waiting {
-            if waiting.notice(message, &key) {
-                // The response may arrive in another run, which does not receive the message again.
-                changes.extend(waiting.record(&record_key));
-            }
-        }
-        for open in &mut self.commands.open {
-            if open.notice(message, &key)
-                && let Some(durable) = open.durable.clone()
-            {
-                let done = Done { sequence: Some(message.sequence), ..Done::of(&open.key) };
-                answered = Some((durable, open.command.name(), open.caller.clone(), done));
-            }
-        }
-        if let Some((durable, command, caller, done)) = answered {
-            self.commands.open.retain(|open| !open.is_asked_as(&durable));
-            self.emit(EventData::CommandSent { key: done.key.clone(), command, sequence: done.sequence, caller });
+        // The response may arrive in another run, which does not receive the message again.
+        let mut changes: Vec<Change> =
+            self.commands.found(message, &key).filter_map(|found| found.record(&record_key)).collect();
+        if let Some(mut found) = self.commands.found_open(message, &key)
+            && let Some(durable) = found.take_durable()
+        {
+            let (command, caller, sequence) = (found.command().name(), found.caller().cloned(), Some(message.sequence));
+            let done = Done { sequence, ..Done::of(found.key()) };
+            self.emit(EventData::CommandSent { key: done.key.clone(), command, sequence, caller });
             let ending = Ending::of(&durable, &Ok(done));
             changes.extend(durable.end(&record_key, ending));
         }
@@ -76,101 +54,36 @@ impl Conversation {
         let mut recovered: Vec<(Durable, Accepted)> = outbox.iter().filter_map(Accepted::read).collect();
         recovered.sort_by_key(|(_, accepted)| accepted.number);
         for (durable, accepted) in recovered {
-            let is_known = |waiting: &Waiting| waiting.is_asked_as(&durable);
-            if self.commands.waiting.iter().chain(&self.commands.open).any(is_known) {
-                continue;
-            }
-            let deadline = accepted.deadline();
-            let Accepted { number, command, caller, found, suspicion, .. } = accepted;
-            let key = command.own_key().unwrap_or_else(|| durable.asked_as.clone());
-            self.commands.waiting.push_back(Waiting {
-                command,
-                key,
-                caller,
-                deadline,
-                asked: Instant::now(),
-                span: Span::none(),
-                replies: Vec::new(),
-                state: State::Recovered { found },
-                durable: Some(durable),
-                suspicion: suspicion.map(Suspected::kept),
-                unseen: 0,
-                claim: None,
-                cancelled: Vec::new(),
-                number,
-                _place: None,
-            });
+            self.commands.recover(durable, accepted);
         }
     }
 
     /// After a panic: stores again the commands that were on their way into the outbox.
     pub(super) fn accept_again(&mut self, ctx: &mut Context<Self>) {
-        let accepting = self.commands.waiting.iter().filter(|waiting| matches!(waiting.state, State::Accepting));
-        let durables: Vec<Durable> = accepting.filter_map(|waiting| waiting.durable.clone()).collect();
+        let durables: Vec<Durable> = self.commands.accepting().cloned().collect();
         for durable in durables {
             self.accept(durable, ctx);
         }
     }
 
-    /// The conversation leaves memory: durable commands stay in the outbox until it is loaded again.
-    pub(super) fn park_commands(&mut self) {
-        let waiting = std::mem::take(&mut self.commands.waiting);
-        let (durable, others): (VecDeque<_>, VecDeque<_>) =
-            waiting.into_iter().partition(|waiting| waiting.durable.is_some());
-        self.commands.waiting = others;
-        for Waiting { key, replies, .. } in durable {
-            for reply in replies {
-                reply.send(Err(ConversationError::OutcomeUnknown { key: key.clone() }));
-            }
-        }
-    }
-
     /// Accepts a durable command. If its key is already known, only waits for that command.
-    pub(super) fn take_durable(&mut self, mut asked: Waiting, durable: Durable, ctx: &mut Context<Self>) {
-        let (deadline, replies) = (asked.deadline, std::mem::take(&mut asked.replies));
-        let Some((replies, place)) = self.join(&durable, deadline, replies, asked._place.take(), ctx) else { return };
-        (asked.replies, asked._place) = (replies, place);
-        asked.state = State::Accepting;
-        self.commands.waiting.push_back(asked);
+    pub(super) fn take_durable(&mut self, perform: Perform, durable: Durable, ctx: &mut Context<Self>) {
+        let Perform { deadline, reply, place, .. } = perform;
+        let Some(Caller { reply, place, .. }) = self.join(&durable, Caller { deadline, reply, place }, ctx) else {
+            return;
+        };
+        self.commands.submit(Perform { reply, place, ..perform });
         self.accept(durable, ctx);
         self.next_command(ctx);
     }
 
     /// Adds the caller to a durable command whose key is already known. Returns the caller if there is no such command.
-    fn join(
-        &mut self,
-        durable: &Durable,
-        deadline: Instant,
-        mut replies: Vec<Reply>,
-        place: Option<DepthPermit>,
-        ctx: &mut Context<Self>,
-    ) -> Option<(Vec<Reply>, Option<DepthPermit>)> {
-        let reused = || ConversationError::KeyReused { key: durable.asked_as.clone() };
-        let is_same = |waiting: &Waiting| waiting.durable.as_ref().is_some_and(|own| own.digest == durable.digest);
-        if let Some(known) = self.commands.waiting.iter_mut().find(|waiting| waiting.is_asked_as(durable)) {
-            match is_same(known) {
-                true => {
-                    if !matches!(known.state, State::Accepting) {
-                        replies.iter_mut().for_each(Reply::accept);
-                    }
-                    known.replies.append(&mut replies);
-                }
-                false => answer(replies, &Err(reused())),
-            }
-            return None;
+    fn join(&mut self, durable: &Durable, caller: Caller, ctx: &mut Context<Self>) -> Option<Caller> {
+        match self.commands.join(durable, caller) {
+            Joined::Unknown(caller) => return Some(caller),
+            Joined::Reopened => self.next_command(ctx),
+            Joined::Settled => {}
         }
-        let open = self.commands.open.iter().position(|open| open.is_asked_as(durable));
-        let Some(at) = open else { return Some((replies, place)) };
-        if !is_same(&self.commands.open[at]) {
-            answer(replies, &Err(reused()));
-            return None;
-        }
-        if let Some(mut open) = self.commands.open.remove(at) {
-            replies.iter_mut().for_each(Reply::accept);
-            (open.deadline, open.replies, open._place) = (deadline, replies, place);
-            self.commands.waiting.push_back(open);
-        }
-        self.next_command(ctx);
         None
     }
 
@@ -181,23 +94,21 @@ impl Conversation {
         if !self.keeps() {
             return;
         }
-        let Some((replies, place)) = self.join(&durable, deadline, vec![reply.into()], Some(place), ctx) else {
-            return;
-        };
+        let Some(caller) = self.join(&durable, Caller { deadline, reply: reply.into(), place }, ctx) else { return };
         let looking = answered(Arc::clone(&self.upstream.journal), durable.record_key(&self.record_key()));
         ctx.spawn(looking.into_actor(self).map(move |found, conversation, _| {
-            let _place = place;
+            let Caller { reply, place: _place, .. } = caller;
             match found {
                 Ok(None) => {}
-                Ok(Some(found)) => answer(replies, &found.outcome(&durable)),
-                Err(error) => answer(replies, &Err(conversation.unanswered(&durable, &error))),
+                Ok(Some(found)) => reply.send(found.outcome(&durable)),
+                Err(error) => reply.send(Err(conversation.unanswered(&durable, &error))),
             }
         }));
     }
 
     /// Looks for the stored outcome of a durable command; without one, puts the command into the outbox.
     fn accept(&mut self, durable: Durable, ctx: &mut Context<Self>) {
-        let Some(waiting) = self.commands.waiting.iter().find(|waiting| waiting.is_asked_as(&durable)) else { return };
+        let Some(waiting) = self.commands.waiting_for(&durable) else { return };
         let (conversation, journal) = (self.record_key(), Arc::clone(&self.upstream.journal));
         let key = durable.record_key(&conversation);
         let put: Option<Change> = waiting.record(&conversation);
@@ -207,11 +118,11 @@ impl Conversation {
             {
                 return Ok(Some(answered));
             }
-            let (told, kept) = oneshot::channel();
+            let (report, kept) = oneshot::channel();
             journal.append(0, |_| Step {
                 changes: put.into_iter().collect(),
                 then: Some(Box::new(move || {
-                    let _ = told.send(());
+                    let _ = report.send(());
                 })),
                 ..Step::default()
             });
@@ -226,22 +137,17 @@ impl Conversation {
     }
 
     fn accepted(&mut self, durable: &Durable, answered: Result<Option<Answered>, StoreError>, ctx: &mut Context<Self>) {
-        let is_it = |waiting: &Waiting| waiting.is_asked_as(durable) && matches!(waiting.state, State::Accepting);
-        let Some(place) = self.commands.waiting.iter().position(is_it) else {
+        if !self.commands.is_accepting(durable) {
             // The command ended meanwhile, and its record may have entered the outbox afterwards.
-            if matches!(answered, Ok(None)) && !self.commands.is_asked_as(durable) {
+            if matches!(answered, Ok(None)) && !self.commands.knows(durable) {
                 self.end(durable, Ending::Forget);
             }
             return;
-        };
+        }
         let outcome = match answered {
             Ok(None) => {
-                let accepted = &mut self.commands.waiting[place];
-                accepted.state = State::Queued { not_before: None };
-                accepted.replies.iter_mut().for_each(Reply::accept);
-                let cancelled = std::mem::take(&mut accepted.cancelled);
-                if !cancelled.is_empty() {
-                    self.end_cancelled(place, cancelled, ctx);
+                if let Some(cancelled) = self.commands.stored(durable) {
+                    self.end_cancelled(cancelled, ctx);
                 }
                 return;
             }
@@ -249,8 +155,8 @@ impl Conversation {
             // Whether the command ran before is unknown, so it does not run now.
             Err(error) => Err(self.unanswered(durable, &error)),
         };
-        if let Some(waiting) = self.commands.waiting.remove(place) {
-            answer(waiting.replies, &outcome);
+        if let Some(withdrawn) = self.commands.withdraw_accepting(durable) {
+            withdrawn.answer(&outcome);
         }
     }
 
@@ -269,8 +175,4 @@ async fn answered(journal: Arc<Journal>, key: RecordKey) -> Result<Option<Answer
     journal.settled().await;
     let answer = journal.read(move |store| store.get(Table::Answers, &key)).await?;
     Ok(answer.and_then(|value| Answered::read(&value)))
-}
-
-fn answer(replies: Vec<Reply>, outcome: &Result<Done, ConversationError>) {
-    replies.into_iter().for_each(|reply| reply.send(outcome.clone()));
 }

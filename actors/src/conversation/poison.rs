@@ -13,8 +13,8 @@ use tertulia_core::{
 };
 
 use super::{
-    ChildNotice, ChildTold, Conversation, ConversationError, Salvage, Upstream, command_queue::Waiting,
-    durable::Ending, handling::Handling,
+    ChildNotice, ChildReport, Conversation, ConversationError, Salvage, Upstream, durable::Ending, handling::Handling,
+    pending_command::PendingCommand,
 };
 use crate::{
     dead_letters::{DeadLetterKind, Unhandled},
@@ -32,8 +32,8 @@ pub(crate) struct LetterOfCommand {
 }
 
 impl LetterOfCommand {
-    fn of(waiting: &Waiting) -> Self {
-        Self { key: waiting.key.clone(), command: waiting.command.clone(), caller: waiting.caller.clone() }
+    fn of(command: &PendingCommand) -> Self {
+        Self { key: command.key().clone(), command: command.command().clone(), caller: command.caller().cloned() }
     }
 }
 
@@ -49,7 +49,7 @@ impl Conversation {
             Handling::Answer(body) => (DeadLetterKind::Answer, body.clone()),
             Handling::Command(key) => {
                 let waiting = self.commands.waiting_as(key);
-                let command = waiting.and_then(|waiting| serde_json::to_vec(&waiting.command).ok());
+                let command = waiting.and_then(|waiting| serde_json::to_vec(waiting.command()).ok());
                 (DeadLetterKind::Command, command.unwrap_or_default().into())
             }
         };
@@ -63,7 +63,7 @@ impl Conversation {
 
     /// Moves the input on which the conversation panicked to the dead letters. A command that was not sent fails when
     /// the conversation continues.
-    pub(super) fn bury(&mut self, failure: &ActorPanic) {
+    pub(super) fn dead_letter_input(&mut self, failure: &ActorPanic) {
         let (kind, body) = match std::mem::take(&mut self.handling) {
             Handling::Nothing => return,
             Handling::State(body) => (DeadLetterKind::State, body),
@@ -87,7 +87,7 @@ impl Conversation {
     }
 
     /// Keeps a history record that cannot be parsed.
-    pub(super) fn bury_record(&self, reason: &str, body: &[u8]) {
+    pub(super) fn dead_letter_record(&self, reason: &str, body: &[u8]) {
         tracing::warn!(
             connection = %self.upstream.origin.connection,
             conversation = %self.id(),
@@ -103,7 +103,7 @@ impl Conversation {
     }
 
     /// Keeps a command that has finally failed.
-    pub(super) fn bury_command(&self, given_up: &Waiting, failure: &ConversationError) {
+    pub(super) fn dead_letter_command(&self, given_up: &PendingCommand, failure: &ConversationError) {
         let letter = LetterOfCommand::of(given_up);
         self.upstream.dead_letters.put(Unhandled {
             connection: &self.upstream.origin.connection,
@@ -115,7 +115,7 @@ impl Conversation {
     }
 
     /// Keeps a state that cannot be parsed.
-    pub(super) fn bury_unreadable(&self, reason: String, body: &[u8]) {
+    pub(super) fn dead_letter_state(&self, reason: String, body: &[u8]) {
         self.upstream.dead_letters.put_unreadable(Unhandled {
             connection: &self.upstream.origin.connection,
             conversation: Some(self.model.id()),
@@ -160,16 +160,14 @@ impl Conversation {
             handle.shut();
         }
         if let Some(mut poisoned) = self.poisoned.take().and_then(|key| self.commands.withdraw(&key)) {
-            if let Some(durable) = poisoned.durable.take() {
+            if let Some(durable) = poisoned.take_durable() {
                 let changes = durable.end(&self.record_key(), Ending::Forget);
                 let commit = Commit { changes, ..Commit::default() };
                 self.upstream.log.commit(&self.upstream.origin, &id, commit);
             }
             poisoned.answer_at_the_end(&ConversationError::DeadLettered);
         }
-        for waiting in self.commands.waiting.drain(..) {
-            waiting.answer_at_the_end(&ConversationError::Quarantined);
-        }
+        self.commands.answer_at_the_end(&ConversationError::Quarantined);
         let salvage = Salvage {
             actor: ctx.address().recipient(),
             reason: failure.panic,
@@ -180,7 +178,7 @@ impl Conversation {
             consumer: self.consumer.clone(),
         };
         let notice = ChildNotice::Salvage(Box::new(salvage));
-        self.upstream.parent.do_send(ChildTold { conversation: id, notice });
+        self.upstream.parent.do_send(ChildReport { conversation: id, notice });
     }
 
     /// The replacement of a conversation in quarantine. The numbering of its events continues, and it fetches what it

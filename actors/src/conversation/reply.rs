@@ -19,7 +19,7 @@ impl From<oneshot::Sender<Result<Done, ConversationError>>> for Reply {
 
 impl Reply {
     /// Returns the same reply, which also signals on `accepted` that the command is accepted.
-    pub(crate) fn telling(self, accepted: oneshot::Sender<()>) -> Self {
+    pub(crate) fn reporting(self, accepted: oneshot::Sender<()>) -> Self {
         Self { accepted: Some(accepted), ..self }
     }
 

@@ -25,7 +25,7 @@ use crate::{
 /// A conversation's view of its connection, shared by all conversations of the connection.
 pub(crate) struct Upstream {
     /// Receives the reports of a conversation.
-    pub(crate) parent: Recipient<ChildTold>,
+    pub(crate) parent: Recipient<ChildReport>,
     /// When a conversation is restarted and when it is given up.
     pub(crate) policy: Arc<RestartPolicy>,
     pub(crate) directory: Arc<Directory>,
@@ -61,7 +61,7 @@ pub(crate) struct ConversationSettings {
 /// A conversation's report to its connection.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub(crate) struct ChildTold {
+pub(crate) struct ChildReport {
     pub(crate) conversation: ConversationId,
     pub(crate) notice: ChildNotice,
 }

@@ -43,7 +43,7 @@ impl ConnectionMetrics {
         jiff::Timestamp::from_millisecond(millis).ok()
     }
 
-    pub(crate) fn event_told(&self, after: Duration) {
+    pub(crate) fn event_emitted(&self, after: Duration) {
         self.event_lag_seconds.set(after.as_secs_f64());
     }
 }

@@ -71,8 +71,8 @@ impl PlatformClient {
         let call = Call { service, host, path, headers: Vec::new(), body: None };
         let form = [("client_id", app.client_id.as_str()), ("client_secret", app.secret.expose_secret())];
         let Granted { access_token: token } = self.post_form(call, &form).await?;
-        let told = claims(&token).exp.and_then(|seconds| jiff::Timestamp::from_second(seconds).ok());
-        let expires = told.unwrap_or_else(|| jiff::Timestamp::now() + USUAL_LIFE);
+        let stated = claims(&token).exp.and_then(|seconds| jiff::Timestamp::from_second(seconds).ok());
+        let expires = stated.unwrap_or_else(|| jiff::Timestamp::now() + USUAL_LIFE);
         Ok(AppToken { token, expires })
     }
 

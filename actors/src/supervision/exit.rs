@@ -49,7 +49,7 @@ pub(crate) trait Parent: Unpin + 'static {
     fn write_name(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result;
 
     /// Called on a transition. Should do little more than `do_send`; its own panics are caught.
-    fn told(&mut self, exit: ChildExit);
+    fn exited(&mut self, exit: ChildExit);
 }
 
 /// A parent made of a label and a closure.
@@ -63,7 +63,7 @@ impl Parent for Named {
         f.write_str(&self.name)
     }
 
-    fn told(&mut self, exit: ChildExit) {
+    fn exited(&mut self, exit: ChildExit) {
         (self.on_exit)(exit);
     }
 }
@@ -72,7 +72,7 @@ impl Parent for Named {
 pub(super) struct Owner<P: Parent> {
     parent: P,
     restarts: u32,
-    told_end: bool,
+    is_end_reported: bool,
 }
 
 struct Name<'a, P>(&'a P);
@@ -85,7 +85,7 @@ impl<P: Parent> fmt::Display for Name<'_, P> {
 
 impl<P: Parent> Owner<P> {
     pub(super) fn of(parent: P) -> Self {
-        Self { parent, restarts: 0, told_end: false }
+        Self { parent, restarts: 0, is_end_reported: false }
     }
 
     pub(super) fn restarting(&mut self, panic: String, after: Duration) {
@@ -96,7 +96,7 @@ impl<P: Parent> Owner<P> {
     }
 
     pub(super) fn ended(&mut self, reason: ExitReason) {
-        self.told_end = true;
+        self.is_end_reported = true;
         let (restarts, actor) = (self.restarts, Name(&self.parent));
         match &reason {
             ExitReason::Normal | ExitReason::ArbiterStopped => {
@@ -109,14 +109,14 @@ impl<P: Parent> Owner<P> {
     }
 
     fn tell(&mut self, exit: ChildExit) {
-        quietly(|| self.parent.told(exit));
+        quietly(|| self.parent.exited(exit));
     }
 }
 
 impl<P: Parent> Drop for Owner<P> {
     /// If the child was dropped without an end, its arbiter dropped it.
     fn drop(&mut self) {
-        if !self.told_end {
+        if !self.is_end_reported {
             self.ended(ExitReason::ArbiterStopped);
         }
     }

@@ -41,9 +41,9 @@ pub(super) struct Hooks {
     pub(super) failures: Mutex<Vec<Option<ActorPanic>>>,
 }
 
-fn panic_if_told(times: &AtomicUsize, hook: &str) {
-    let told = times.try_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok();
-    assert!(!told, "told to panic in {hook}");
+fn panic_if_due(times: &AtomicUsize, hook: &str) {
+    let is_due = times.try_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok();
+    assert!(!is_due, "told to panic in {hook}");
 }
 
 pub(super) struct Probe {
@@ -59,30 +59,30 @@ impl Actor for Probe {
         self.timer = ctx.run_interval(Duration::from_millis(10), |probe, _| {
             probe.hooks.ticks.fetch_add(1, Ordering::SeqCst);
         });
-        panic_if_told(&self.hooks.panics_in_started, "started");
+        panic_if_due(&self.hooks.panics_in_started, "started");
     }
 
     fn stopping(&mut self, _: &mut Context<Self>) -> Running {
-        panic_if_told(&self.hooks.panics_in_stopping, "stopping");
+        panic_if_due(&self.hooks.panics_in_stopping, "stopping");
         Running::Stop
     }
 
     fn stopped(&mut self, _: &mut Context<Self>) {
         self.hooks.stopped.fetch_add(1, Ordering::SeqCst);
-        panic_if_told(&self.hooks.panics_in_stopped, "stopped");
+        panic_if_due(&self.hooks.panics_in_stopped, "stopped");
     }
 }
 
 impl Supervised for Probe {
     fn restarting(&mut self, _: &mut Context<Self>) {
         self.hooks.failures.lock().unwrap().push(failure());
-        panic_if_told(&self.hooks.panics_in_restarting, "restarting");
+        panic_if_due(&self.hooks.panics_in_restarting, "restarting");
     }
 }
 
 impl Drop for Probe {
     fn drop(&mut self) {
-        panic_if_told(&self.hooks.panics_in_drop, "drop");
+        panic_if_due(&self.hooks.panics_in_drop, "drop");
     }
 }
 

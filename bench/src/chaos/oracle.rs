@@ -74,13 +74,13 @@ fn event_sequences(log: &[(Option<Cursor>, Value)], found: &mut Vec<String>) {
 
 /// Every message of the ledger is reported exactly once, in the order of its dialog (promises 1 and 2).
 fn messages(ledger: &[LedgerEntry], events: &[(Option<Cursor>, Value)], where_: &str, found: &mut Vec<String>) {
-    let mut told: HashMap<(&str, &str), Vec<u64>> = HashMap::new();
+    let mut reported: HashMap<(&str, &str), Vec<u64>> = HashMap::new();
     for (_, event) in events.iter().filter(|(_, event)| kind(event) == "message") {
         let (conversation, dialog) = (event["subject"].as_str(), event["data"]["dialogId"].as_str());
         if let (Some(conversation), Some(dialog), Some(sequence)) =
             (conversation, dialog, event["data"]["sequence"].as_u64())
         {
-            told.entry((conversation, dialog)).or_default().push(sequence);
+            reported.entry((conversation, dialog)).or_default().push(sequence);
         }
     }
     let mut accepted: BTreeMap<(&str, &str), Vec<u64>> = BTreeMap::new();
@@ -88,14 +88,14 @@ fn messages(ledger: &[LedgerEntry], events: &[(Option<Cursor>, Value)], where_: 
         accepted.entry((&entry.conversation, &entry.dialog)).or_default().push(entry.sequence);
     }
     for (place, accepted) in &accepted {
-        let told = told.remove(place).unwrap_or_default();
-        if told != *accepted {
+        let reported = reported.remove(place).unwrap_or_default();
+        if reported != *accepted {
             let (conversation, dialog) = place;
-            found.push(format!("{where_}: {conversation} dialog {dialog}: {told:?} instead of {accepted:?}"));
+            found.push(format!("{where_}: {conversation} dialog {dialog}: {reported:?} instead of {accepted:?}"));
         }
     }
-    for ((conversation, dialog), told) in told {
-        found.push(format!("{where_}: {conversation} dialog {dialog}: {told:?} instead of nothing"));
+    for ((conversation, dialog), reported) in reported {
+        found.push(format!("{where_}: {conversation} dialog {dialog}: {reported:?} instead of nothing"));
     }
 }
 
@@ -134,7 +134,7 @@ pub(crate) fn replies(ledger: &[LedgerEntry], answers: &HashMap<MessageKey, Opti
         let replies = published.remove(&(conversation, dialog, reply(*sequence))).unwrap_or_default();
         let outcome = answers.get(&(conversation.clone(), dialog.clone(), *sequence));
         match (outcome, &replies[..]) {
-            (Some(Some(Ok(told))), [reply]) if told == reply => {}
+            (Some(Some(Ok(reported))), [reply]) if reported == reply => {}
             (outcome, replies) => found
                 .push(format!("{conversation} message {sequence}: replies at {replies:?}, the bot got {outcome:?}")),
         }
@@ -232,8 +232,8 @@ mod tests {
     #[test]
     fn a_missing_repeated_or_misplaced_reply_is_found() {
         let (mut ledger, log, mut answers) = right();
-        for told in [Some(Ok(2)), Some(Err("502".to_owned())), None] {
-            answers.insert(("c".to_owned(), "d".to_owned(), 0), told);
+        for reported in [Some(Ok(2)), Some(Err("502".to_owned())), None] {
+            answers.insert(("c".to_owned(), "d".to_owned(), 0), reported);
             assert_eq!(judged(&ledger, &log, &answers).len(), 1);
         }
         let (_, _, answers) = right();

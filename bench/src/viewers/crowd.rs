@@ -111,14 +111,14 @@ impl Crowd {
             level: AtomicU64::new(0),
             stalled_open: AtomicU64::new(stalled as u64),
         });
-        let (told, ready) = oneshot::channel();
+        let (report, ready) = oneshot::channel();
         let of_thread = Arc::clone(&shared);
         let thread = thread::Builder::new().name("viewers".to_owned()).spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             LocalSet::new().block_on(&runtime, async {
                 let viewers = connect(address, &of_thread).await;
                 let failed = viewers.as_ref().err().map(|error| anyhow!("{error:#}"));
-                let _ = told.send(failed.map_or(Ok(()), Err));
+                let _ = report.send(failed.map_or(Ok(()), Err));
                 for (number, viewer) in viewers?.into_iter().enumerate() {
                     tokio::task::spawn_local(viewer.view(number, Arc::clone(&of_thread)));
                 }

@@ -61,9 +61,9 @@ pub(crate) fn proxy(connection: &Connection) -> Option<Proxy> {
 }
 
 fn client_properties(connection: &Connection) -> ClientProperties {
-    let Some(told) = &connection.client_properties else { return ClientProperties::default() };
-    let mut properties = ClientProperties { features: told.features.clone(), ..ClientProperties::default() };
-    for (name, text) in &told.texts {
+    let Some(described) = &connection.client_properties else { return ClientProperties::default() };
+    let mut properties = ClientProperties { features: described.features.clone(), ..ClientProperties::default() };
+    for (name, text) in &described.texts {
         let text = text.clone();
         match *name {
             "appId" => properties.app_id = Some(text),

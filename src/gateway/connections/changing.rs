@@ -7,7 +7,7 @@ use tertulia_actors::core::id::ConnectionId;
 use utoipa::ToSchema;
 use utoipa_actix_web::service_config::ServiceConfig;
 
-use super::{definition::ConnectionDefinition, unknown};
+use super::definition::ConnectionDefinition;
 use crate::{
     fleet::AddConnectionError,
     gateway::{
@@ -79,9 +79,9 @@ async fn remove(caller: Caller, id: Path<ConnectionId>) -> Result<HttpResponse, 
 )]
 #[post("/connections/{connection}/restart")]
 async fn restart(caller: Caller, once: Once, id: Path<ConnectionId>) -> Result<HttpResponse, Problem> {
-    once.act_bare(
-        async move { if caller.connection(&id)?.restart() { Ok(Reply::accepted()) } else { Err(unknown(&id)) } },
-    )
+    once.act_bare(async move {
+        if caller.connection(&id)?.restart() { Ok(Reply::accepted()) } else { Err(Problem::unknown_connection(&id)) }
+    })
     .await
 }
 

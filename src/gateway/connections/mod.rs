@@ -7,7 +7,6 @@ mod platform;
 
 use actix_web::{
     get,
-    http::StatusCode,
     web::{Json, Path, Query},
 };
 use serde::Serialize;
@@ -180,11 +179,6 @@ async fn list(caller: Caller, asked: Query<page::PageQuery>) -> Result<Json<Page
 #[get("/connections/{connection}")]
 async fn one(caller: Caller, id: Path<String>) -> Result<Json<View>, Problem> {
     let id = ConnectionId::from(id.into_inner());
-    let status = caller.connection(&id)?.status().ok_or_else(|| unknown(&id))?;
+    let status = caller.connection(&id)?.status().ok_or_else(|| Problem::unknown_connection(&id))?;
     Ok(Json(View::new(id, status)))
-}
-
-/// The problem for an unknown connection.
-pub(super) fn unknown(id: &ConnectionId) -> Problem {
-    Problem::new(StatusCode::NOT_FOUND, "unknown-connection", format!("connection {id} does not exist"))
 }

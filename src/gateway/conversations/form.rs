@@ -95,11 +95,15 @@ impl Form {
 
 impl File {
     async fn read(part: &mut Field, room: &Room) -> Result<Self, Problem> {
-        let name = part.content_disposition().and_then(|told| told.get_filename()).unwrap_or_default().to_owned();
-        let told = part.content_type().map(ToString::to_string);
+        let name = part
+            .content_disposition()
+            .and_then(|disposition| disposition.get_filename())
+            .unwrap_or_default()
+            .to_owned();
+        let content_type = part.content_type().map(ToString::to_string);
         let file_type = match FileType::of_name(&name) {
             Ok(file_type) => file_type,
-            Err(unknown) => told.and_then(|told| media_type::file_type(&told)).ok_or(unknown)?,
+            Err(unknown) => content_type.and_then(|name| media_type::file_type(&name)).ok_or(unknown)?,
         };
         let (mut pieces, mut memory, mut size) = (Vec::new(), room.enter(), 0);
         while let Some(piece) = part.next().await {

@@ -13,7 +13,6 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 use tokio_util::sync::CancellationToken;
 use utoipa::ToSchema;
 
-use super::query::Start;
 use crate::reach::Reach;
 
 /// How often a heartbeat is sent if there are no events, so that proxies do not close the stream.
@@ -61,6 +60,19 @@ enum Taken {
     Events(Vec<Arc<StoredEvent>>),
     /// A gap event.
     Gap(Bytes),
+}
+
+/// The start of a stream.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Start {
+    /// After this event.
+    After(u64),
+    /// The caller named an id that this log never issued: a gap event says so, and the stream continues after the
+    /// newest event.
+    Unknown {
+        /// The newest event.
+        newest: u64,
+    },
 }
 
 /// Which events a caller gets.

@@ -15,7 +15,7 @@ use super::{
         state::Caller,
         words::{check, event_kind},
     },
-    following::{End, Ends, Excerpt, Following, Selection},
+    following::{End, Ends, Excerpt, Following, Selection, Start},
 };
 
 /// The names of the parameters.
@@ -122,19 +122,6 @@ impl EventQuery {
 fn unreadable() -> Problem {
     let detail = "the log cannot be read now; try again";
     Problem::new(StatusCode::SERVICE_UNAVAILABLE, "store-unavailable", detail)
-}
-
-/// The start of a stream.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Start {
-    /// After this event.
-    After(u64),
-    /// The caller named an id that this log never issued: a gap event says so, and the stream continues after the
-    /// newest event.
-    Unknown {
-        /// The newest event.
-        newest: u64,
-    },
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use tertulia_actors::{Tertulia, connection::Waiting, core::id::ConnectionId, cor
 use crate::{config::MetricsPerConnection, reach::Reach};
 
 /// The most connections that have series of their own by default: each connection has some fifteen series.
-const FEW: usize = 100;
+const MOST_WITH_SERIES: usize = 100;
 /// What a connection may lack, as in `/v1/connections`.
 const PARTS: [&str; 4] = ["subscriptions", "rings", "agentState", "histories"];
 
@@ -105,7 +105,7 @@ impl Collector for Connections {
         let rows: Vec<Row> = names.into_iter().filter_map(|name| Row::read(&self.tertulia, name)).collect();
         encode_sums(&rows, &mut encoder)?;
         match self.per_connection {
-            MetricsPerConnection::Auto if rows.len() > FEW => Ok(()),
+            MetricsPerConnection::Auto if rows.len() > MOST_WITH_SERIES => Ok(()),
             MetricsPerConnection::Never => Ok(()),
             MetricsPerConnection::Auto | MetricsPerConnection::Always => encode_each(&rows, &mut encoder),
         }
@@ -295,9 +295,9 @@ mod tests {
     #[actix_rt::test]
     async fn by_default_a_hundred_connections_have_series_of_their_own_and_more_have_only_sums() {
         for (connections, per_connection, is_each_shown) in [
-            (FEW, MetricsPerConnection::Auto, true),
-            (FEW + 1, MetricsPerConnection::Auto, false),
-            (FEW + 1, MetricsPerConnection::Always, true),
+            (MOST_WITH_SERIES, MetricsPerConnection::Auto, true),
+            (MOST_WITH_SERIES + 1, MetricsPerConnection::Auto, false),
+            (MOST_WITH_SERIES + 1, MetricsPerConnection::Always, true),
             (1, MetricsPerConnection::Never, false),
         ] {
             let text = metrics(connections, per_connection, Reach::EVERYTHING).await;
@@ -311,7 +311,7 @@ mod tests {
     #[actix_rt::test]
     async fn a_reader_gets_the_sums_and_the_series_of_the_connections_within_reach() {
         let reach = Reach::within(vec![Pattern::new("intake-7")]);
-        let text = metrics(FEW + 1, MetricsPerConnection::Auto, reach).await;
+        let text = metrics(MOST_WITH_SERIES + 1, MetricsPerConnection::Auto, reach).await;
         assert!(text.contains("{connection=\"intake-7\"") && !text.contains("{connection=\"intake-8\""), "{text}");
         assert!(text.contains("\nframes_waiting 2\n"), "{text}");
         assert!(text.contains("\nconnections{state=\"ready\"} 1\n"), "{text}");

@@ -6,6 +6,7 @@ mod exposition;
 mod http;
 mod journal;
 mod process;
+mod registry;
 
 use std::sync::Arc;
 
@@ -17,42 +18,21 @@ use actix_web::{
 };
 use prometheus_client::{
     encoding::text::{encode_eof, encode_registry},
-    metrics::info::Info,
     registry::Registry,
 };
-use tertulia_actors::Tertulia;
 use utoipa_actix_web::service_config::ServiceConfig;
 
-use super::{access, problem::Problem, state::Caller};
+use super::{admission, problem::Problem, state::Caller};
 use connections::Connections;
 use exposition::{Format, OPEN_METRICS, TEXT};
-use journal::JournalState;
-pub(super) use process::resident_bytes;
-use process::{Process, Spans};
+use registry::PREFIX;
 
-use crate::webhooks::WebhookMetrics;
 pub(super) use http::HttpMetrics;
-
-/// The prefix of the service's metrics.
-const PREFIX: &str = "tertulia";
+pub(super) use process::resident_bytes;
+pub(super) use registry::registry;
 
 pub(super) fn routes(config: &mut ServiceConfig<'_>) {
     config.service(scrape);
-}
-
-/// Registers the metrics of all parts under `tertulia_`, and the process's metrics under their usual names. The metrics
-/// of connections are not among them, because the caller of `/metrics` gets them as configured.
-pub(super) fn registry(tertulia: &Arc<Tertulia>, webhooks: &WebhookMetrics, http: &HttpMetrics) -> Registry {
-    let mut registry = Registry::default();
-    registry.register_collector(Box::new(Process::own()));
-    let own = registry.sub_registry_with_prefix(PREFIX);
-    own.register("build", "Version of the program, as a label", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
-    tertulia.metrics().register(own);
-    webhooks.register(own);
-    http.register(own);
-    own.register_collector(Box::new(JournalState(Arc::clone(tertulia.journal()))));
-    own.register_collector(Box::new(Spans));
-    registry
 }
 
 /// The metrics of a caller's connections.
@@ -71,7 +51,7 @@ fn of_connections(caller: &Caller) -> Registry {
 /// connection, those of its connections.
 #[utoipa::path(operation_id = "getMetrics", tag = "service", responses((status = 200, description = "Metrics",
     content((String = TEXT), (String = OPEN_METRICS)))))]
-#[get("/metrics", wrap = "from_fn(access::require)")]
+#[get("/metrics", wrap = "from_fn(admission::require)")]
 async fn scrape(caller: Caller, accept: Option<Header<Accept>>) -> Result<HttpResponse, Problem> {
     // All other metrics count for connections that the caller may not see.
     let whole = caller.reach().is_everything().then(|| &caller.state().registry);

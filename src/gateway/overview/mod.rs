@@ -1,14 +1,11 @@
 //! `/v1/overview`: the state of the whole process in one small response, cheap enough to poll every second.
 
+mod counts;
+mod quantiles;
+mod recent;
 mod recorder;
 mod records;
 mod series;
-
-use std::{
-    collections::VecDeque,
-    sync::{Mutex, PoisonError},
-    time::{Duration, Instant},
-};
 
 use actix_web::{
     get,
@@ -19,7 +16,6 @@ use serde::{Deserialize, Serialize};
 use tertulia_actors::{
     connection::ConnectionStatus,
     core::{id::ConnectionId, session::Phase},
-    metrics::{Latency, Metrics},
     subscriber::EventId,
 };
 use utoipa::{IntoParams, ToSchema};
@@ -28,60 +24,15 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use super::{metrics::resident_bytes, problem::Problem, state::Caller};
 use crate::config::Scope;
 
+use counts::Counts;
+use recent::Latencies;
 use series::{Minute, Notable};
 
+pub(super) use recent::Recent;
 pub(super) use recorder::Recorder;
 
 pub(super) fn routes(config: &mut ServiceConfig<'_>) {
     config.service(overview);
-}
-
-/// The period of the quantiles: long enough for steady numbers, short enough to be current.
-const WINDOW: Duration = Duration::from_secs(10);
-/// The least time between two stored snapshots.
-const STEP: Duration = Duration::from_secs(1);
-
-/// The start of the gateway, and recent snapshots of the counters; each request stores a snapshot for later requests.
-pub(super) struct Recent {
-    began: Instant,
-    snapshots: Mutex<VecDeque<Snapshot>>,
-}
-
-#[derive(Clone)]
-struct Snapshot {
-    at: Instant,
-    frame_to_event: Latency,
-    command: Latency,
-}
-
-impl Default for Recent {
-    fn default() -> Self {
-        Self { began: Instant::now(), snapshots: Mutex::default() }
-    }
-}
-
-impl Recent {
-    /// The latencies within the window, or since the last request; `None` for the first request.
-    fn latency(&self, metrics: &Metrics) -> Option<Latencies> {
-        let at = Instant::now();
-        let frame_to_event = metrics.frame_to_event_seconds.snapshot();
-        let now = Snapshot { at, frame_to_event, command: metrics.command_duration_seconds.snapshot() };
-        let mut snapshots = self.snapshots.lock().unwrap_or_else(PoisonError::into_inner);
-        // Keeps the newest snapshot that is at least a window old, and drops older snapshots.
-        while snapshots.get(1).is_some_and(|next| at.duration_since(next.at) >= WINDOW) {
-            snapshots.pop_front();
-        }
-        let before = snapshots.front().cloned();
-        if snapshots.back().is_none_or(|last| at.duration_since(last.at) >= STEP) {
-            snapshots.push_back(now.clone());
-        }
-        let before = before?;
-        Some(Latencies {
-            window_seconds: at.duration_since(before.at).as_secs_f64(),
-            frame_to_event: Quantiles::of(&now.frame_to_event.since(&before.frame_to_event)),
-            command: Quantiles::of(&now.command.since(&before.command)),
-        })
-    }
 }
 
 /// The current state of the process. Counters start with the process.
@@ -151,77 +102,6 @@ struct JournalState {
     healthy: bool,
 }
 
-/// Recent latencies.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-struct Latencies {
-    /// The period of the latencies, in seconds.
-    window_seconds: f64,
-    /// Time from a frame to its events, without the platform's time.
-    frame_to_event: Quantiles,
-    /// Time from a command to its outcome, including the platform's time.
-    command: Quantiles,
-}
-
-/// Quantiles in seconds, as precise as the buckets of `/metrics`; null if nothing was counted.
-#[derive(Debug, Serialize, ToSchema)]
-struct Quantiles {
-    count: u64,
-    p50: Option<f64>,
-    p99: Option<f64>,
-}
-
-impl Quantiles {
-    fn of(counted: &Latency) -> Self {
-        let seconds = |quantile| counted.quantile(quantile).map(|time| time.as_secs_f64());
-        Self { count: counted.count(), p50: seconds(0.5), p99: seconds(0.99) }
-    }
-}
-
-/// Counted since the process began. What is not counted for each connection is null for a token that does not reach every
-/// connection.
-#[derive(Clone, Debug, Default, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-struct Counts {
-    frames: u64,
-    events: Option<u64>,
-    commands_done: u64,
-    commands_failed: u64,
-    reconnects: u64,
-    restarts: u64,
-    message_gaps: Option<u64>,
-    messages_back_filled: Option<u64>,
-    dead_letters: Option<u64>,
-}
-
-impl Counts {
-    fn of_process(metrics: &Metrics) -> Self {
-        Self {
-            frames: metrics.frames.get(),
-            events: Some(metrics.events.get()),
-            commands_done: metrics.commands_done.get(),
-            commands_failed: metrics.commands_failed.get(),
-            reconnects: metrics.reconnects.get(),
-            restarts: metrics.actor_restarts.get(),
-            message_gaps: Some(metrics.message_gaps.get()),
-            messages_back_filled: Some(metrics.messages_back_filled.get()),
-            dead_letters: Some(metrics.dead_letters.get()),
-        }
-    }
-
-    fn of_connections(seen: &[(ConnectionId, ConnectionStatus)], metrics: &Metrics) -> Self {
-        seen.iter().fold(Self::default(), |mut counts, (id, status)| {
-            let counted = metrics.connection(id);
-            counts.frames += counted.frames.get();
-            counts.commands_done += counted.commands_done.get();
-            counts.commands_failed += counted.commands_failed.get();
-            counts.reconnects += status.reconnects;
-            counts.restarts += status.restarts + status.conversation_restarts;
-            counts
-        })
-    }
-}
-
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
@@ -250,7 +130,7 @@ async fn overview(caller: Caller, asked: Query<Asked>) -> Result<Json<Overview>,
     Ok(Json(Overview {
         version: env!("CARGO_PKG_VERSION"),
         scope: caller.scope(),
-        uptime_seconds: state.recent.began.elapsed().as_secs(),
+        uptime_seconds: state.recent.uptime_seconds(),
         resident_bytes: resident_bytes().filter(|_| is_whole),
         connections: connections(&seen),
         conversations: Conversations {

@@ -22,7 +22,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Counts,
+    counts::Counts,
     records::{self, Stored},
     series::{Concern, Minute, Notable, Sample, Series},
 };

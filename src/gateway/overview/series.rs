@@ -9,7 +9,7 @@ use serde_json::Value;
 use tertulia_actors::metrics::Latency;
 use utoipa::ToSchema;
 
-use super::{Counts, Quantiles};
+use super::{counts::Counts, quantiles::Quantiles};
 use crate::reach::Reach;
 
 /// Minutes that are kept.

@@ -18,7 +18,7 @@ use super::{State, bulk::CallersJobs, dead_letters::CallersLetters, webhooks::Ca
 use crate::{
     config::{Environment, Scope},
     fleet::{AddConnectionError, Adding},
-    gateway::{access::Holder, connections, problem::Problem},
+    gateway::{access::Holder, problem::Problem},
     reach::Reach,
 };
 
@@ -100,7 +100,7 @@ impl Caller {
     /// The caller has no connection with this id.
     pub(in crate::gateway) fn connection(&self, id: &ConnectionId) -> Result<ConnectionHandle, Problem> {
         let handle = Some(self.state.tertulia.connection(id)).filter(|_| self.reach().sees(id.as_str()));
-        handle.filter(|handle| handle.status().is_some()).ok_or_else(|| connections::unknown(id))
+        handle.filter(|handle| handle.status().is_some()).ok_or_else(|| Problem::unknown_connection(id))
     }
 
     /// The requested connection, or all connections by name.
@@ -149,7 +149,7 @@ impl Caller {
     /// The caller has no connection with this id.
     pub(in crate::gateway) async fn remove_connection(&self, id: &ConnectionId) -> Result<(), Problem> {
         self.connection(id)?;
-        if self.state.added.remove(id).await { Ok(()) } else { Err(connections::unknown(id)) }
+        if self.state.added.remove(id).await { Ok(()) } else { Err(Problem::unknown_connection(id)) }
     }
 
     pub(in crate::gateway) fn webhooks(&self) -> CallersWebhooks<'_> {

@@ -18,15 +18,13 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     access::Access,
-    backup::BACKUPS,
     capacity::Capacity,
-    cors::Origins,
     events::places::Places,
-    keyed::UnderWay,
-    metrics::{self, HttpMetrics},
-    openapi::Document,
+    metrics::{HttpMetrics, registry},
+    origins::Origins,
     overview::{Recent, Recorder},
     room::Room,
+    under_way::UnderWay,
 };
 use crate::{
     bulk::Bulk,
@@ -44,6 +42,9 @@ const UNKNOWN_BODIES: usize = 16 * 1024 * 1024;
 /// The bytes that all uploaded files may use together.
 const UPLOADS: usize = 64 * 1024 * 1024;
 
+/// Backups at the same time: each needs as much disk space as the store.
+const BACKUPS: usize = 1;
+
 /// The state that the resources share: the running connections and who may call.
 pub struct State {
     tertulia: Arc<Tertulia>,
@@ -56,7 +57,6 @@ pub struct State {
     /// Whether `/metrics` has series for each connection.
     pub(super) per_connection: MetricsPerConnection,
     pub(super) http: HttpMetrics,
-    pub(super) document: Document,
     pub(super) under_way: Arc<UnderWay>,
     /// The numbers of the last seconds, counted between two requests.
     pub(super) recent: Recent,
@@ -94,7 +94,7 @@ impl State {
         limits: &Limits,
     ) -> Self {
         let (http, capacity) = (HttpMetrics::default(), Capacity::here());
-        let mut registry = metrics::registry(&tertulia, webhooks.metrics(), &http);
+        let mut registry = registry(&tertulia, webhooks.metrics(), &http);
         bulk.register(registry.sub_registry_with_prefix("tertulia"));
         let closing = CancellationToken::new();
         let access = Access::new(tokens, limits, Origins::new(&[]), &closing);
@@ -112,7 +112,6 @@ impl State {
             under_way: Arc::default(),
             tertulia,
             access,
-            document: Document::gather(),
             recent: Recent::default(),
             recorder,
             bodies: Room::new(BODIES),

@@ -9,11 +9,13 @@ use std::{
 use futures_util::stream::FuturesUnordered;
 use tertulia_actors::engine::{Record, Store, StoreError, StoredEvent};
 
-use super::{Counted, Shared, WebhookContext, Worker, new_client, now};
+use super::{Counted, Shared, Worker, new_client};
 use crate::webhooks::{
+    context::WebhookContext,
     definition::WebhookId,
     lanes::{Content, Head, Item, Lane, Lanes},
     record::{self, KeptRecord, PendingReply, ProgressRecord, ReplyRecord},
+    schedule::now,
 };
 
 /// A webhook's records in the store.
@@ -59,7 +61,7 @@ impl Worker {
             under_way: FuturesUnordered::new(),
             bodies: HashMap::new(),
             unread: VecDeque::new(),
-            untold: 0,
+            unstored: 0,
             is_overflowing: false,
             tests: 0,
             replies: 0,

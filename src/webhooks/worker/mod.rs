@@ -6,21 +6,20 @@
 mod load;
 mod outcome;
 mod replies;
+mod submission;
 
 use std::{
     cell::RefCell,
     collections::{HashMap, VecDeque},
     rc::Rc,
-    sync::{Arc, Weak},
+    sync::Arc,
     time::Duration,
 };
 
 use awc::Client;
 use futures_util::{StreamExt as _, future::LocalBoxFuture, stream::FuturesUnordered};
 use tertulia_actors::{
-    Tertulia,
-    dead_letters::DeadLetters,
-    engine::{Change, Journal, LogBatch, LogReader, Step, StoreError, StoredEvent},
+    engine::{Change, LogBatch, LogReader, Step, StoreError, StoredEvent},
     subscriber::{EventId, Filter},
 };
 use tokio::{
@@ -31,22 +30,24 @@ use tokio::{
 use crate::reach::Reach;
 
 use super::{
-    Settings, Tested,
+    Settings, Status, Tested,
     attempt::{Attempted, attempt, client},
-    cargo::Cargo,
+    context::WebhookContext,
     definition::{Definition, WebhookId},
     delivery::{Delivery, MOST_ATTEMPTS},
     lanes::{Content, Go, Head, Item, Lane, Lanes},
     metrics::WebhookMetrics,
+    payload::Payload,
     record::{self, KeptRecord, PendingReply, ProgressRecord},
+    schedule::now,
 };
 
-use replies::Submitted;
+use submission::Submitted;
 
 /// The progress is stored at least after this many events were read, even if the webhook wants none of them.
-const TOLD_EVERY: u64 = 1_000;
-/// The pause after the store could not be read.
-const STUMBLE: Duration = Duration::from_secs(1);
+const STORE_EVERY: u64 = 1_000;
+/// The pause before the store is read again after it could not be read.
+const READ_AGAIN_AFTER: Duration = Duration::from_secs(1);
 /// The longest sleep, because the clock may be set meanwhile.
 const LONGEST_SLEEP: Duration = Duration::from_secs(60);
 /// If the clock is set back by more than this many milliseconds, all waiting events are tried at once.
@@ -55,34 +56,6 @@ const SET_BACK: i64 = 60_000;
 const MOST_REPLIES: usize = 10_000;
 /// The most concurrent tests.
 const MOST_TESTS: usize = 4;
-
-/// What all webhooks share.
-pub(super) struct WebhookContext {
-    /// Where replies are carried out.
-    pub(super) tertulia: Weak<Tertulia>,
-    pub(super) journal: Arc<Journal>,
-    pub(super) dead_letters: Arc<DeadLetters>,
-    pub(super) tls: Arc<rustls::ClientConfig>,
-    pub(super) settings: Settings,
-    pub(super) metrics: Arc<WebhookMetrics>,
-}
-
-/// The state of a webhook.
-#[derive(Clone, Debug, Default)]
-pub struct Status {
-    /// Events that were read and are not yet delivered.
-    pub pending: usize,
-    /// The position up to which the log was read.
-    pub read: u64,
-    /// When the current series of failures began.
-    pub failing_since: Option<jiff::Timestamp>,
-    /// Whether the receiver seems down and is only probed.
-    pub is_down: bool,
-    /// The last successful delivery of this process.
-    pub last_delivery: Option<jiff::Timestamp>,
-    /// The last failure of this process.
-    pub last_error: Option<String>,
-}
 
 /// State shared by a webhook's worker and the supervisor, which run on the same thread.
 pub(super) struct Shared {
@@ -109,29 +82,29 @@ pub(super) enum Order {
     /// Sends a test event.
     Test(oneshot::Sender<Option<Tested>>),
     /// Delivers the event of a dead letter again, and reports when that is durable.
-    Replay(Arc<str>, Cargo, oneshot::Sender<()>),
+    Replay(Arc<str>, Payload, oneshot::Sender<()>),
     /// Start no more attempts, and end once the running ones have ended.
     Stop,
 }
 
 /// An event in the worker's loop.
-enum Happened {
+enum WorkerEvent {
     Read(Box<LogReader>, Result<Option<LogBatch>, StoreError>),
-    Attempted(Go, Cargo, Attempted),
+    Attempted(Go, Payload, Attempted),
     /// The log no longer has the event; its oldest event is this one.
     Forgotten(Lane, u64),
     /// The store could not be read.
     Stumbled(Lane),
     /// An event to give up because too many are kept.
-    Overflowed(Lane, Item, Option<Cargo>),
+    Overflowed(Lane, Item, Option<Payload>),
     Settled(Lane),
     /// A reply is durable, together with the end of its delivery.
     Answered(Lane, u64, PendingReply),
     /// The conversation has accepted the commands of the lane's replies, or will not accept them.
     Submitted(Lane, Vec<Submitted>),
     /// All commands of a reply have an outcome. If one failed, the reason and the event.
-    Replied(Lane, u64, Option<(String, Option<Cargo>)>),
-    Tested(Cargo, Attempted, oneshot::Sender<Option<Tested>>),
+    Replied(Lane, u64, Option<(String, Option<Payload>)>),
+    Tested(Payload, Attempted, oneshot::Sender<Option<Tested>>),
     /// The event of a dead letter is stored.
     Replayed(Lane, Item, oneshot::Sender<()>),
     /// The store is closed.
@@ -154,12 +127,12 @@ pub(super) struct Worker {
     unread: VecDeque<Arc<StoredEvent>>,
     /// `None` while the log is being read.
     log: Option<Box<LogReader>>,
-    under_way: FuturesUnordered<LocalBoxFuture<'static, Happened>>,
+    under_way: FuturesUnordered<LocalBoxFuture<'static, WorkerEvent>>,
     /// The number of attempts written to the delivery log.
     attempts: u64,
     failing_since: Option<i64>,
     /// Events that were read since the progress was last stored.
-    untold: u64,
+    unstored: u64,
     is_overflowing: bool,
     tests: usize,
     /// Replies that are stored and have no outcome yet.
@@ -199,10 +172,6 @@ impl Drop for Counted {
     }
 }
 
-pub(super) fn now() -> i64 {
-    jiff::Timestamp::now().as_millisecond()
-}
-
 impl Worker {
     /// Runs until it is stopped, all senders are gone, or the store is closed.
     pub(super) async fn run(mut self, mut orders: mpsc::Receiver<Order>) {
@@ -233,16 +202,16 @@ impl Worker {
                 () = self.shared.changed.notified() => {
                     self.changed();
                 }
-                Some(happened) = self.under_way.next() => {
-                    if self.happened(happened).is_none() {
+                Some(event) = self.under_way.next() => {
+                    if self.handle(event).is_none() {
                         return;
                     }
                 }
                 () = until(wake) => {}
             }
         }
-        let told = self.progress();
-        self.keep(vec![told]).await;
+        let progress = self.progress();
+        self.keep(vec![progress]).await;
     }
 
     fn look_at_the_clock(&mut self) {
@@ -268,17 +237,17 @@ impl Worker {
             }
             Order::Test(reply) => {
                 self.tests += 1;
-                let cargo = Cargo::test(&self.id);
-                let attempt = self.attempt(cargo.clone());
-                self.under_way.push(Box::pin(async move { Happened::Tested(cargo, attempt.await, reply) }));
+                let payload = Payload::test(&self.id);
+                let attempt = self.attempt(payload.clone());
+                self.under_way.push(Box::pin(async move { WorkerEvent::Tested(payload, attempt.await, reply) }));
             }
-            Order::Replay(letter, cargo, reply) => {
-                let (lane, offset) = (Lane::letter(&letter), EventId::parse(&cargo.id).map_or(0, |id| id.offset));
+            Order::Replay(letter, payload, reply) => {
+                let (lane, offset) = (Lane::letter(&letter), EventId::parse(&payload.id).map_or(0, |id| id.offset));
                 let item = Item { offset, content: Content::Letter };
-                let record = KeptRecord::of(&item, Head::default()).with_letter(&cargo.body);
+                let record = KeptRecord::of(&item, Head::default()).with_letter(&payload.body);
                 let kept = self.keep(vec![record::put(record::kept(&self.id, &lane, offset), &record)]);
                 self.under_way.push(Box::pin(async move {
-                    if kept.await { Happened::Replayed(lane, item, reply) } else { Happened::Closed }
+                    if kept.await { WorkerEvent::Replayed(lane, item, reply) } else { WorkerEvent::Closed }
                 }));
             }
             Order::Stop => {}
@@ -292,7 +261,7 @@ impl Worker {
             let Some(event) = self.unread.pop_front() else { break };
             let offset = event.offset;
             self.lanes.read_to(offset);
-            self.untold += 1;
+            self.unstored += 1;
             if !self.reach.sees(&event.connection) || !self.filter.takes(&event) {
                 continue;
             }
@@ -303,7 +272,7 @@ impl Worker {
                 self.bodies.insert(offset, event);
             }
         }
-        if !changes.is_empty() || self.untold >= TOLD_EVERY {
+        if !changes.is_empty() || self.unstored >= STORE_EVERY {
             changes.push(self.progress());
             self.append(changes, || {});
         }
@@ -313,9 +282,9 @@ impl Worker {
             self.under_way.push(Box::pin(async move {
                 let batch = log.next().await;
                 if batch.is_err() {
-                    sleep(STUMBLE).await;
+                    sleep(READ_AGAIN_AFTER).await;
                 }
-                Happened::Read(log, batch)
+                WorkerEvent::Read(log, batch)
             }));
         }
         if !self.is_overflowing
@@ -324,11 +293,11 @@ impl Worker {
             self.is_overflowing = true;
             let found = self.find(&lane, item);
             self.under_way.push(Box::pin(async move {
-                let cargo = match found.await {
-                    Found::Cargo(cargo) => Some(cargo),
+                let payload = match found.await {
+                    Found::Payload(payload) => Some(payload),
                     Found::Forgotten(_) | Found::Nothing => None,
                 };
-                Happened::Overflowed(lane, item, cargo)
+                WorkerEvent::Overflowed(lane, item, payload)
             }));
         }
     }
@@ -340,23 +309,23 @@ impl Worker {
         let shared = Rc::clone(&self.shared);
         self.under_way.push(Box::pin(async move {
             match found.await {
-                Found::Cargo(cargo) => {
+                Found::Payload(payload) => {
                     let definition = shared.definition.borrow().clone();
-                    let attempted = attempt(client, definition, cargo.clone(), within).await;
-                    Happened::Attempted(go, cargo, attempted)
+                    let attempted = attempt(client, definition, payload.clone(), within).await;
+                    WorkerEvent::Attempted(go, payload, attempted)
                 }
-                Found::Forgotten(oldest) => Happened::Forgotten(go.lane, oldest),
+                Found::Forgotten(oldest) => WorkerEvent::Forgotten(go.lane, oldest),
                 Found::Nothing => {
-                    sleep(STUMBLE).await;
-                    Happened::Stumbled(go.lane)
+                    sleep(READ_AGAIN_AFTER).await;
+                    WorkerEvent::Stumbled(go.lane)
                 }
             }
         }));
     }
 
-    fn attempt(&self, cargo: Cargo) -> impl Future<Output = Attempted> + use<> {
+    fn attempt(&self, payload: Payload) -> impl Future<Output = Attempted> + use<> {
         let definition = self.shared.definition.borrow().clone();
-        attempt(self.client.clone(), definition, cargo, self.context.settings.attempt_within)
+        attempt(self.client.clone(), definition, payload, self.context.settings.attempt_within)
     }
 
     /// Looks up an item's payload.
@@ -366,13 +335,13 @@ impl Worker {
         match item.content {
             Content::Event => {
                 if let Some(event) = self.bodies.get(&offset) {
-                    let found = Found::Cargo(Cargo::of(&epoch, event));
+                    let found = Found::Payload(Payload::of(&epoch, event));
                     return Box::pin(async { found });
                 }
                 Box::pin(async move {
                     let read = journal.read(move |store| Ok((store.event(offset)?, store.history().oldest)));
                     match read.await {
-                        Ok((Some(event), _)) => Found::Cargo(Cargo::of(&epoch, &event)),
+                        Ok((Some(event), _)) => Found::Payload(Payload::of(&epoch, &event)),
                         Ok((_, oldest)) => Found::Forgotten(oldest.max(offset + 1)),
                         Err(error) => nothing(&error),
                     }
@@ -381,8 +350,8 @@ impl Worker {
             Content::Gap { missed } => {
                 // The number counts the events of all connections.
                 let missed = missed.filter(|_| self.reach.is_everything());
-                let cargo = Cargo::gap(&EventId { epoch, offset }, &id, lane, missed);
-                Box::pin(async { Found::Cargo(cargo) })
+                let payload = Payload::gap(&EventId { epoch, offset }, &id, lane, missed);
+                Box::pin(async { Found::Payload(payload) })
             }
             Content::Letter => {
                 let key = record::kept(&id, lane, offset);
@@ -390,8 +359,8 @@ impl Worker {
                     let read = journal.read(move |store| record::get::<KeptRecord>(store, &key)).await;
                     match read {
                         Ok(record) => {
-                            let cargo = record.and_then(|record| Cargo::read(record.body()?.into()));
-                            cargo.map_or(Found::Nothing, Found::Cargo)
+                            let payload = record.and_then(|record| Payload::read(record.body()?.into()));
+                            payload.map_or(Found::Nothing, Found::Payload)
                         }
                         Err(error) => nothing(&error),
                     }
@@ -412,7 +381,7 @@ impl Worker {
 
     /// The record of the progress.
     fn progress(&mut self) -> Change {
-        self.untold = 0;
+        self.unstored = 0;
         let progress = ProgressRecord::new(self.lanes.progress(), self.attempts, self.failing_since);
         record::put(record::progress(&self.id), &progress)
     }
@@ -432,9 +401,9 @@ impl Worker {
 
     /// Writes `changes` to the store and waits until they are durable; `false` if the store is closed.
     fn keep(&self, changes: Vec<Change>) -> impl Future<Output = bool> + use<> {
-        let (told, kept) = oneshot::channel();
+        let (report, kept) = oneshot::channel();
         self.append(changes, move || {
-            let _ = told.send(());
+            let _ = report.send(());
         });
         async move { kept.await.is_ok() }
     }
@@ -443,13 +412,13 @@ impl Worker {
     fn settle(&mut self, lane: Lane, changes: Vec<Change>) {
         let kept = self.keep(changes);
         self.under_way
-            .push(Box::pin(async move { if kept.await { Happened::Settled(lane) } else { Happened::Closed } }));
+            .push(Box::pin(async move { if kept.await { WorkerEvent::Settled(lane) } else { WorkerEvent::Closed } }));
     }
 }
 
 /// The payload of an item, if available.
 enum Found {
-    Cargo(Cargo),
+    Payload(Payload),
     /// The log no longer has the event; its oldest event is this one.
     Forgotten(u64),
     Nothing,

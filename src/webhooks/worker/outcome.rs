@@ -7,16 +7,16 @@ use tertulia_actors::{
     engine::{Change, LogBatch},
 };
 
-use super::{Happened, Worker, now};
+use super::{Worker, WorkerEvent};
 use crate::webhooks::{
     Tested,
     attempt::Attempted,
-    cargo::Cargo,
     definition::{DisabledReason, WebhookState},
     delivery::Delivery,
     lanes::{Content, Go, Head, Item, Lane},
+    payload::Payload,
     record::{self, KeptRecord},
-    schedule::millis,
+    schedule::{millis, now},
     verdict::Verdict,
 };
 
@@ -25,9 +25,9 @@ const LONGEST_HOLD: Duration = Duration::from_secs(60 * 60);
 
 impl Worker {
     /// Handles an event of the loop; `None` if the worker cannot continue.
-    pub(super) fn happened(&mut self, happened: Happened) -> Option<()> {
-        match happened {
-            Happened::Read(log, batch) => {
+    pub(super) fn handle(&mut self, event: WorkerEvent) -> Option<()> {
+        match event {
+            WorkerEvent::Read(log, batch) => {
                 let (before, batch) = (log.after(), batch);
                 self.log = Some(log);
                 match batch {
@@ -46,54 +46,54 @@ impl Worker {
                     Err(error) => tracing::error!(webhook = %self.id, %error, "a webhook cannot read the log"),
                 }
             }
-            Happened::Attempted(go, cargo, attempted) => self.attempted(&go, &cargo, &attempted),
-            Happened::Forgotten(lane, oldest) => self.forgotten(&lane, oldest),
-            Happened::Stumbled(lane) => self.lanes.stumbled(&lane),
-            Happened::Overflowed(lane, item, cargo) => self.overflowed(lane, item, cargo),
-            Happened::Settled(lane) => self.lanes.settled(&lane),
-            Happened::Answered(lane, offset, reply) => {
+            WorkerEvent::Attempted(go, payload, attempted) => self.attempted(&go, &payload, &attempted),
+            WorkerEvent::Forgotten(lane, oldest) => self.forgotten(&lane, oldest),
+            WorkerEvent::Stumbled(lane) => self.lanes.stumbled(&lane),
+            WorkerEvent::Overflowed(lane, item, payload) => self.overflowed(lane, item, payload),
+            WorkerEvent::Settled(lane) => self.lanes.settled(&lane),
+            WorkerEvent::Answered(lane, offset, reply) => {
                 self.lanes.replied(&lane);
                 self.carry_out(lane, vec![(offset, reply)]);
             }
-            Happened::Submitted(lane, submitted) => self.submitted(lane, submitted),
-            Happened::Replied(lane, offset, failed) => self.replied(&lane, offset, failed),
-            Happened::Tested(cargo, attempted, reply) => {
+            WorkerEvent::Submitted(lane, submitted) => self.submitted(lane, submitted),
+            WorkerEvent::Replied(lane, offset, failed) => self.replied(&lane, offset, failed),
+            WorkerEvent::Tested(payload, attempted, reply) => {
                 self.tests -= 1;
                 self.context.metrics.attempted(attempted.outcome.kind(), attempted.took);
-                let delivery = Delivery::new(&cargo, 1, &attempted, None);
+                let delivery = Delivery::new(&payload, 1, &attempted, None);
                 let mut changes = Vec::new();
                 self.write_down(&delivery, &mut changes);
                 changes.push(self.progress());
                 self.append(changes, || {});
                 // The caller may be gone.
-                let _ = reply.send(Some(Tested { delivery, answer: attempted.told() }));
+                let _ = reply.send(Some(Tested { delivery, answer: attempted.answer_text() }));
             }
-            Happened::Replayed(lane, item, reply) => {
+            WorkerEvent::Replayed(lane, item, reply) => {
                 self.lanes.restore(lane, item, Head::default(), now());
                 let _ = reply.send(());
             }
-            Happened::Closed => return None,
+            WorkerEvent::Closed => return None,
         }
         Some(())
     }
 
-    fn attempted(&mut self, go: &Go, cargo: &Cargo, attempted: &Attempted) {
+    fn attempted(&mut self, go: &Go, payload: &Payload, attempted: &Attempted) {
         let now = now();
         self.context.metrics.attempted(attempted.outcome.kind(), attempted.took);
         match attempted.outcome.verdict() {
-            Verdict::Delivered => self.delivered(go, cargo, attempted, now),
+            Verdict::Delivered => self.delivered(go, payload, attempted, now),
             Verdict::Unusable => {
                 self.context.metrics.given_up();
                 self.context.metrics.unusable();
-                self.bury(cargo, attempted.outcome.describe());
-                let changes = self.done(go, cargo, attempted, now);
+                self.dead_letter(payload, attempted.outcome.describe());
+                let changes = self.done(go, payload, attempted, now);
                 self.settle(go.lane.clone(), changes);
             }
             Verdict::Gone => {
                 let (head, newly_kept) = self.lanes.park(go, now);
                 let mut changes = Vec::new();
-                self.kept(go, cargo, head.unwrap_or_default(), &newly_kept, &mut changes);
-                self.write_down(&Delivery::new(cargo, go.attempt, attempted, None), &mut changes);
+                self.kept(go, payload, head.unwrap_or_default(), &newly_kept, &mut changes);
+                self.write_down(&Delivery::new(payload, go.attempt, attempted, None), &mut changes);
                 self.troubled(attempted, now);
                 self.disable(DisabledReason::Gone, &mut changes);
                 changes.push(self.progress());
@@ -108,12 +108,12 @@ impl Worker {
                 let setback = self.lanes.failed(go, now, &retries, retry_after, rand::random());
                 let mut changes = Vec::new();
                 let next = setback.head.map(|head| head.due);
-                self.write_down(&Delivery::new(cargo, go.attempt, attempted, next), &mut changes);
+                self.write_down(&Delivery::new(payload, go.attempt, attempted, next), &mut changes);
                 self.troubled(attempted, now);
                 self.disable_if_it_lasts(now, &mut changes);
                 match setback.head {
                     Some(head) => {
-                        self.kept(go, cargo, head, &setback.newly_kept, &mut changes);
+                        self.kept(go, payload, head, &setback.newly_kept, &mut changes);
                         changes.push(self.progress());
                         self.append(changes, || {});
                     }
@@ -121,7 +121,7 @@ impl Worker {
                         let reason =
                             format!("{} attempts; at the last attempt {}", go.attempt, attempted.outcome.describe());
                         self.context.metrics.given_up();
-                        self.bury(cargo, reason);
+                        self.dead_letter(payload, reason);
                         self.bodies.remove(&go.item.offset);
                         if setback.was_kept {
                             changes.push(record::remove(record::kept(&self.id, &go.lane, go.item.offset)));
@@ -134,40 +134,40 @@ impl Worker {
         }
     }
 
-    fn delivered(&mut self, go: &Go, cargo: &Cargo, attempted: &Attempted, now: i64) {
-        self.context.metrics.delivered(cargo.age(jiff::Timestamp::now()));
+    fn delivered(&mut self, go: &Go, payload: &Payload, attempted: &Attempted, now: i64) {
+        self.context.metrics.delivered(payload.age(jiff::Timestamp::now()));
         self.shared.status.borrow_mut().last_delivery = Some(attempted.time);
-        let changes = self.done(go, cargo, attempted, now);
+        let changes = self.done(go, payload, attempted, now);
         if attempted.reply.is_empty() {
             self.settle(go.lane.clone(), changes);
         } else {
-            self.answered(go, cargo, &attempted.reply, changes);
+            self.answered(go, payload, &attempted.reply, changes);
         }
     }
 
     /// Ends the delivery of a lane's first event, which the receiver accepted. Returns the changes that make the end
     /// durable.
-    fn done(&mut self, go: &Go, cargo: &Cargo, attempted: &Attempted, now: i64) -> Vec<Change> {
+    fn done(&mut self, go: &Go, payload: &Payload, attempted: &Attempted, now: i64) -> Vec<Change> {
         self.failing_since = None;
         self.bodies.remove(&go.item.offset);
         let mut changes = Vec::new();
         if self.lanes.delivered(&go.lane, now) {
             changes.push(record::remove(record::kept(&self.id, &go.lane, go.item.offset)));
         }
-        self.write_down(&Delivery::new(cargo, go.attempt, attempted, None), &mut changes);
+        self.write_down(&Delivery::new(payload, go.attempt, attempted, None), &mut changes);
         changes.push(self.progress());
         changes
     }
 
     /// Stores newly kept events, and the failures of the lane's first event.
-    fn kept(&mut self, go: &Go, cargo: &Cargo, head: Head, newly_kept: &[Item], changes: &mut Vec<Change>) {
+    fn kept(&mut self, go: &Go, payload: &Payload, head: Head, newly_kept: &[Item], changes: &mut Vec<Change>) {
         for item in newly_kept {
             self.bodies.remove(&item.offset);
             let key = record::kept(&self.id, &go.lane, item.offset);
             changes.push(record::put(key, &KeptRecord::of(item, Head::default())));
         }
         let record = KeptRecord::of(&go.item, head);
-        let record = if go.item.content == Content::Letter { record.with_letter(&cargo.body) } else { record };
+        let record = if go.item.content == Content::Letter { record.with_letter(&payload.body) } else { record };
         changes.push(record::put(record::kept(&self.id, &go.lane, go.item.offset), &record));
     }
 
@@ -208,12 +208,15 @@ impl Worker {
         self.append(changes, || {});
     }
 
-    fn overflowed(&mut self, lane: Lane, item: Item, cargo: Option<Cargo>) {
+    fn overflowed(&mut self, lane: Lane, item: Item, payload: Option<Payload>) {
         self.is_overflowing = false;
-        match cargo {
-            Some(cargo) => {
+        match payload {
+            Some(payload) => {
                 self.context.metrics.given_up();
-                self.bury(&cargo, "the event kept failing while too many later events waited for it".to_owned())
+                self.dead_letter(
+                    &payload,
+                    "the event kept failing while too many later events waited for it".to_owned(),
+                )
             }
             None => tracing::warn!(webhook = %self.id, %lane, "an event that was given up can no longer be read"),
         }
@@ -223,17 +226,23 @@ impl Worker {
     }
 
     /// Moves an event to the dead letters.
-    pub(super) fn bury(&self, cargo: &Cargo, reason: String) {
-        let connection = ConnectionId::from(&*cargo.connection);
-        let conversation = cargo.conversation.as_deref().map(ConversationId::from);
+    pub(super) fn dead_letter(&self, payload: &Payload, reason: String) {
+        let connection = ConnectionId::from(&*payload.connection);
+        let conversation = payload.conversation.as_deref().map(ConversationId::from);
         tracing::warn!(
             webhook = %self.id,
             %connection,
-            conversation = cargo.conversation.as_deref(),
-            event = cargo.id,
+            conversation = payload.conversation.as_deref(),
+            event = payload.id,
             "the delivery of an event failed, or a command in its answer failed; the event becomes a dead letter"
         );
         let subscriber = self.id.subscriber();
-        self.context.dead_letters.put_undelivered(&subscriber, &connection, conversation.as_ref(), reason, &cargo.body);
+        self.context.dead_letters.put_undelivered(
+            &subscriber,
+            &connection,
+            conversation.as_ref(),
+            reason,
+            &payload.body,
+        );
     }
 }

@@ -141,10 +141,10 @@ impl Reading {
     pub(super) fn said<'t, T>(
         &mut self,
         member: Member,
-        told: &'t Presence<T>,
+        stated: &'t Presence<T>,
         is_held: bool,
     ) -> Option<Option<&'t T>> {
-        match told {
+        match stated {
             Presence::Absent => self.absent(member, is_held).then_some(None),
             Presence::Null => Some(None),
             Presence::Value(value) => Some(Some(value)),
@@ -153,12 +153,12 @@ impl Reading {
 
     /// Reads a member that is `None` if the state lacks the member or has null. Returns whether the stored value
     /// changed.
-    pub(super) fn take<T: PartialEq>(&mut self, member: Member, held: &mut Option<T>, told: Option<T>) -> bool {
-        if told.is_none() && !self.absent(member, held.is_some()) {
+    pub(super) fn take<T: PartialEq>(&mut self, member: Member, held: &mut Option<T>, stated: Option<T>) -> bool {
+        if stated.is_none() && !self.absent(member, held.is_some()) {
             return false;
         }
-        let is_different = *held != told;
-        *held = told;
+        let is_different = *held != stated;
+        *held = stated;
         is_different
     }
 
@@ -175,16 +175,16 @@ impl Reading {
 /// The update times of the states that set the members that never change, if those states had one.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(transparent)]
-pub(super) struct EarliestTold([Option<Timestamp>; 5]);
+pub(super) struct EarliestStated([Option<Timestamp>; 5]);
 
-impl EarliestTold {
+impl EarliestStated {
     /// Sets a member from the state of `time`, unless an earlier state has set it. Returns whether that changed
     /// anything.
     pub(super) fn fill<T>(
         &mut self,
         member: Member,
         held: &mut Option<T>,
-        told: Option<impl FnOnce() -> T>,
+        stated: Option<impl FnOnce() -> T>,
         time: Option<Timestamp>,
     ) -> bool {
         let place = match member {
@@ -194,17 +194,17 @@ impl EarliestTold {
             Member::Context => 3,
             _ => 4,
         };
-        let (Some(told), Some(told_at)) = (told, self.0.get_mut(place)) else { return false };
-        let is_earlier = match (time, *told_at) {
-            (Some(time), Some(told_at)) => time < told_at,
+        let (Some(stated), Some(stated_at)) = (stated, self.0.get_mut(place)) else { return false };
+        let is_earlier = match (time, *stated_at) {
+            (Some(time), Some(stated_at)) => time < stated_at,
             (Some(_), None) => true,
             (None, _) => false,
         };
         if held.is_some() && !is_earlier {
             return false;
         }
-        *held = Some(told());
-        *told_at = time;
+        *held = Some(stated());
+        *stated_at = time;
         true
     }
 

@@ -22,17 +22,17 @@ impl Conversation {
     /// Compares the update times and, if they are equal, the times of the last change of any kind, which is all that a
     /// message changes.
     pub(super) fn age(&self, update_time: Option<Timestamp>, last_update_time: Option<Timestamp>) -> Age {
-        let Some((told, held)) = update_time.zip(self.members.update_time) else { return Age::Undecided };
-        if held.0.saturating_sub(told.0) > LATE_AT_MOST {
+        let Some((stated, held)) = update_time.zip(self.members.update_time) else { return Age::Undecided };
+        if held.0.saturating_sub(stated.0) > LATE_AT_MOST {
             return Age::NewerThanAbsurd;
         }
-        if told != held && self.disbelieved == Some(told) {
+        if stated != held && self.disbelieved == Some(stated) {
             return Age::Older;
         }
         let last_update_times = || last_update_time.zip(self.last_update_time);
-        match told
+        match stated
             .cmp(&held)
-            .then_with(|| last_update_times().map_or(std::cmp::Ordering::Equal, |(told, held)| told.cmp(&held)))
+            .then_with(|| last_update_times().map_or(std::cmp::Ordering::Equal, |(stated, held)| stated.cmp(&held)))
         {
             std::cmp::Ordering::Less => Age::Older,
             std::cmp::Ordering::Equal => Age::Undecided,

@@ -35,8 +35,8 @@ impl Conversation {
     }
 
     fn is_by_agent(&self, record: &MessageRecord<'_>) -> bool {
-        let told = record.originator_role().cloned();
-        let role = told.or_else(|| {
+        let stated = record.originator_role().cloned();
+        let role = stated.or_else(|| {
             let id = record.originator_user_id()?;
             self.dialogs.iter().find_map(|dialog| dialog.participant(id)).map(|participant| participant.role.clone())
         });

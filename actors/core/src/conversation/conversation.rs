@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Dialog, HistoryStart, LastMessage,
-    absence::{EarliestTold, Flavour},
+    absence::{EarliestStated, Flavour},
     arrival::Arrived,
     dialog::order_of,
     members::Members,
@@ -41,13 +41,14 @@ pub struct Conversation {
     is_by_webhook: bool,
     pub(super) history: HistoryStart,
     /// Whether a state was accepted; until then everything is assumed.
-    pub(super) is_told: bool,
+    #[serde(rename = "isTold")]
+    pub(super) is_stated: bool,
     pub(super) counters: Counters,
     pub(super) hashes: Hashes,
     pub(super) members: Members,
     /// The times of the states that set the members that never change.
-    #[serde(default, skip_serializing_if = "EarliestTold::is_empty")]
-    pub(super) earliest_told: EarliestTold,
+    #[serde(rename = "earliestTold", default, skip_serializing_if = "EarliestStated::is_empty")]
+    pub(super) earliest_stated: EarliestStated,
     /// The time of the last change of any kind in the known state.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) last_update_time: Option<Timestamp>,
@@ -114,11 +115,11 @@ impl Conversation {
             dialect,
             is_by_webhook: false,
             history,
-            is_told: false,
+            is_stated: false,
             counters: Counters::default(),
             hashes: Hashes::default(),
             members: Members::default(),
-            earliest_told: EarliestTold::default(),
+            earliest_stated: EarliestStated::default(),
             last_update_time: None,
             disbelieved: None,
             stepped_up_to: None,
@@ -221,8 +222,8 @@ impl Conversation {
     /// Returns the last updated dialog of the type `kind` ([CV-F2](crate::rules#cv-f2)).
     #[must_use]
     pub fn get_dialog(&self, kind: &DialogType) -> Option<&Dialog> {
-        let told = self.dialogs.iter().filter(|dialog| !dialog.is_gone());
-        let of_kind = told.filter(|dialog| dialog.dialog_type.as_ref() == Some(kind));
+        let stated = self.dialogs.iter().filter(|dialog| !dialog.is_gone());
+        let of_kind = stated.filter(|dialog| dialog.dialog_type.as_ref() == Some(kind));
         of_kind.max_by_key(|dialog| dialog.update_time)
     }
 
@@ -271,7 +272,7 @@ impl Conversation {
             let is_room = self.dialogs.len() < limit;
             is_room.then(|| {
                 self.dialogs.reserve_exact(1);
-                self.dialogs.push(Dialog::assumed(DialogId::from(id), order_of(self.history, self.is_told)));
+                self.dialogs.push(Dialog::assumed(DialogId::from(id), order_of(self.history, self.is_stated)));
                 self.dialogs.len() - 1
             })
         })

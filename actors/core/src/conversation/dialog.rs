@@ -10,7 +10,7 @@ use super::{
     changes::Changes,
     message_order::MessageOrder,
     page_member::PageMember,
-    participants::{self, ParticipantChange, People, Queue, ToldList},
+    participants::{self, ParticipantChange, People, Queue, StatedParticipants},
     state_hash,
 };
 use crate::{
@@ -51,14 +51,15 @@ pub struct Dialog {
     pub meta_data: Option<Box<RawValue>>,
     participants: Vec<Participant>,
     /// The update time of the state that set the participants.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    participants_told: Option<Timestamp>,
+    #[serde(rename = "participantsTold", default, skip_serializing_if = "Option::is_none")]
+    participants_stated: Option<Timestamp>,
     departed_consumer: Option<Box<Participant>>,
     /// Chat states of users that no state has named yet, because notifications may overtake each other.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     early_chat_states: Vec<(UserId, ChatState)>,
     /// Whether a state has contained the dialog; otherwise it was assumed because of its conversation or a record.
-    is_told: bool,
+    #[serde(rename = "isTold")]
+    is_stated: bool,
     /// Whether a state has contained the dialog and the newest state does not. Its messages keep their positions.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     is_gone: bool,
@@ -103,10 +104,10 @@ impl Dialog {
             closed_cause: None,
             meta_data: None,
             participants: Vec::new(),
-            participants_told: None,
+            participants_stated: None,
             departed_consumer: None,
             early_chat_states: Vec::new(),
-            is_told: false,
+            is_stated: false,
             is_gone: false,
             read_by_consumer: None,
             read_by_assigned_agent: None,
@@ -176,8 +177,8 @@ impl Dialog {
     }
 
     /// Records what was read, from delivered receipts.
-    pub(super) fn note_reads(&mut self, told: &[ConversationEvent]) {
-        for event in told {
+    pub(super) fn note_reads(&mut self, stated: &[ConversationEvent]) {
+        for event in stated {
             let ConversationEvent::MessageDelivery(MessageDelivery { role, status, sequences, .. }) = event else {
                 continue;
             };
@@ -221,8 +222,8 @@ impl Dialog {
         self.order.next()
     }
 
-    pub(super) fn is_told(&self) -> bool {
-        self.is_told
+    pub(super) fn is_stated(&self) -> bool {
+        self.is_stated
     }
 
     /// Whether a state has contained it and the newest state does not.
@@ -241,30 +242,30 @@ impl Dialog {
     /// ([CV-I2](crate::rules#cv-i2)).
     pub(super) fn receive(
         &mut self,
-        told: &DialogState<'_>,
+        stated: &DialogState<'_>,
         circumstances: &Circumstances<'_>,
         reading: &mut Reading,
         events: &mut Vec<ConversationEvent>,
     ) {
-        if self.is_older(told, circumstances) {
+        if self.is_older(stated, circumstances) {
             events.push(ConversationEvent::NotificationOutOfOrder { dialog_id: Some(self.dialog_id.clone()) });
             return;
         }
         let is_main = self.dialog_id.is_main_of(circumstances.conversation);
         let was_open = self.is_open();
-        let is_new = !self.is_told || std::mem::take(&mut self.is_gone);
+        let is_new = !self.is_stated || std::mem::take(&mut self.is_gone);
         reading.changes.note_if(is_new, PageMember::Dialogs);
-        if !self.is_told {
-            self.participants_told = circumstances.previous;
+        if !self.is_stated {
+            self.participants_stated = circumstances.previous;
         }
-        self.take_members(told, is_main, was_open, reading);
-        let list = list_of(told, circumstances.people, is_main);
+        self.take_members(stated, is_main, was_open, reading);
+        let list = list_of(stated, circumstances.people, is_main);
         if list.is_some() {
-            self.participants_told = circumstances.update_time.or(self.participants_told);
+            self.participants_stated = circumstances.update_time.or(self.participants_stated);
         }
         let settled = list.and_then(|list| participants::settled(&self.participants, &list));
-        if !self.is_told {
-            self.is_told = true;
+        if !self.is_stated {
+            self.is_stated = true;
             self.replace_participants(settled.unwrap_or_default(), &mut reading.changes);
             self.take_early_chat_states();
             if !is_main {
@@ -283,26 +284,26 @@ impl Dialog {
     }
 
     /// Applies the participants of a state that is older than the known state, if no newer state had participants.
-    /// `told` is the older state's part about this dialog. Returns whether that changed anything.
+    /// `stated` is the older state's part about this dialog. Returns whether that changed anything.
     pub(super) fn receive_late(
         &mut self,
-        told: Option<&DialogState<'_>>,
+        stated: Option<&DialogState<'_>>,
         people: &People<'_>,
         time: Timestamp,
         is_main: bool,
         changes: &mut Changes,
     ) -> bool {
-        if !self.is_told || self.participants_told.is_some_and(|told| told >= time) {
+        if !self.is_stated || self.participants_stated.is_some_and(|stated| stated >= time) {
             return false;
         }
-        let list = match told {
-            Some(told) => list_of(told, people, is_main),
+        let list = match stated {
+            Some(stated) => list_of(stated, people, is_main),
             None if is_main => people.in_main(),
             // The dialog did not exist at that time.
-            None => Some(ToldList::new()),
+            None => Some(StatedParticipants::new()),
         };
         let Some(list) = list else { return false };
-        self.participants_told = Some(time);
+        self.participants_stated = Some(time);
         let Some(settled) = participants::settled(&self.participants, &list) else { return false };
         self.replace_participants(settled, changes);
         self.take_early_chat_states();
@@ -311,7 +312,7 @@ impl Dialog {
 
     /// The newest state no longer contains this dialog ([CV-N7](crate::rules#cv-n7)): it ends, and its messages are
     /// kept. Its participants then date from this state, so a late older state does not bring them back.
-    pub(super) fn end_untold(
+    pub(super) fn end_unstated(
         &mut self,
         time: Option<Timestamp>,
         changes: &mut Changes,
@@ -319,7 +320,7 @@ impl Dialog {
     ) {
         let is_new = !std::mem::replace(&mut self.is_gone, true);
         changes.note_if(is_new, PageMember::Dialogs);
-        self.participants_told = time.or(self.participants_told);
+        self.participants_stated = time.or(self.participants_stated);
         if self.is_open() {
             self.state = DialogStatus::Close;
             events.push(self.closed(&self.participants));
@@ -341,7 +342,7 @@ impl Dialog {
         }
         changes.note(PageMember::Dialogs);
         (self.state, self.end_time) = (DialogStatus::Close, Some(at));
-        if self.is_told {
+        if self.is_stated {
             events.push(self.closed(&self.participants));
         }
     }
@@ -349,36 +350,37 @@ impl Dialog {
     /// Returns whether the state is older than the known dialog ([DG-N2](crate::rules#dg-n2)). If the conversation's
     /// update times show that the state is newer, they decide, so that the result does not depend on the order of
     /// arrival (promise 3).
-    fn is_older(&self, told: &DialogState<'_>, circumstances: &Circumstances<'_>) -> bool {
-        let is_older = told.meta_data_last_update_ts.zip(self.update_time).is_some_and(|(told, held)| told < held);
+    fn is_older(&self, stated: &DialogState<'_>, circumstances: &Circumstances<'_>) -> bool {
+        let is_older =
+            stated.meta_data_last_update_ts.zip(self.update_time).is_some_and(|(stated, held)| stated < held);
         is_older && !circumstances.is_newer
     }
 
     /// Takes the members of a state. Records the changes that the events of a closed or new dialog do not report.
-    fn take_members(&mut self, told: &DialogState<'_>, is_main: bool, was_open: bool, reading: &mut Reading) {
-        let kind = told.dialog_type.clone().or_else(|| is_main.then_some(DialogType::Main));
+    fn take_members(&mut self, stated: &DialogState<'_>, is_main: bool, was_open: bool, reading: &mut Reading) {
+        let kind = stated.dialog_type.clone().or_else(|| is_main.then_some(DialogType::Main));
         let mut is_new = reading.take(Member::DialogType, &mut self.dialog_type, kind);
-        is_new |= reading.take(Member::DialogChannelType, &mut self.channel_type, told.channel_type.clone());
-        let start_time = told.creation_ts.and_then(Timestamp::when_set);
+        is_new |= reading.take(Member::DialogChannelType, &mut self.channel_type, stated.channel_type.clone());
+        let start_time = stated.creation_ts.and_then(Timestamp::when_set);
         is_new |= reading.take(Member::DialogStartTime, &mut self.start_time, start_time);
-        reading.take(Member::DialogUpdateTime, &mut self.update_time, told.meta_data_last_update_ts);
-        is_new |= self.take_meta_data(told, reading);
-        match &told.state {
+        reading.take(Member::DialogUpdateTime, &mut self.update_time, stated.meta_data_last_update_ts);
+        is_new |= self.take_meta_data(stated, reading);
+        match &stated.state {
             Some(state) if *state == self.state => {}
             Some(state) => {
                 is_new |= !was_open && *state != DialogStatus::Open;
                 self.state = state.clone();
             }
             // Assumed open until a state says otherwise, as before the first state (CV-I1).
-            None if reading.absent(Member::DialogState, self.is_told) => self.state = DialogStatus::Open,
+            None if reading.absent(Member::DialogState, self.is_stated) => self.state = DialogStatus::Open,
             None => {}
         }
-        is_new |= self.take_end(told, was_open, reading);
+        is_new |= self.take_end(stated, was_open, reading);
         reading.changes.note_if(is_new, PageMember::Dialogs);
     }
 
-    fn take_meta_data(&mut self, told: &DialogState<'_>, reading: &mut Reading) -> bool {
-        let meta_data = told.meta_data.as_ref().filter(|told| !told.is_null());
+    fn take_meta_data(&mut self, stated: &DialogState<'_>, reading: &mut Reading) -> bool {
+        let meta_data = stated.meta_data.as_ref().filter(|stated| !stated.is_null());
         if meta_data.map(Json::get) == self.meta_data() {
             return false;
         }
@@ -392,16 +394,16 @@ impl Dialog {
 
     /// Takes the end time, the closing user and the cause of the close. Returns whether a value changed that no event
     /// reports: the event of a dialog that closes reports the user and the cause.
-    fn take_end(&mut self, told: &DialogState<'_>, was_open: bool, reading: &mut Reading) -> bool {
+    fn take_end(&mut self, stated: &DialogState<'_>, was_open: bool, reading: &mut Reading) -> bool {
         if self.is_open() {
             let had_end = self.end_time.is_some() || self.closed_by.is_some() || self.closed_cause.is_some();
             (self.end_time, self.closed_by, self.closed_cause) = (None, None, None);
             return had_end;
         }
-        let end_time = told.end_ts.and_then(Timestamp::when_set);
+        let end_time = stated.end_ts.and_then(Timestamp::when_set);
         let is_new = reading.take(Member::DialogEndTime, &mut self.end_time, end_time);
-        let mut is_explained = reading.take(Member::DialogClosedBy, &mut self.closed_by, told.closed_by.clone());
-        match told.closed_cause.as_ref().map(|cause| cause.non_empty().map(Box::from)) {
+        let mut is_explained = reading.take(Member::DialogClosedBy, &mut self.closed_by, stated.closed_by.clone());
+        match stated.closed_cause.as_ref().map(|cause| cause.non_empty().map(Box::from)) {
             Some(cause) => {
                 is_explained |= self.closed_cause != cause;
                 self.closed_cause = cause;
@@ -460,15 +462,15 @@ impl Dialog {
 
 /// Returns the participants in a state's part about a dialog; `None` if it has none. An empty list means that the
 /// dialog has no participants.
-fn list_of<'s>(told: &'s DialogState<'_>, people: &'s People<'_>, is_main: bool) -> Option<ToldList<'s>> {
-    match &told.participants_details {
-        Some(details) => Some(people.told(details)),
+fn list_of<'s>(stated: &'s DialogState<'_>, people: &'s People<'_>, is_main: bool) -> Option<StatedParticipants<'s>> {
+    match &stated.participants_details {
+        Some(details) => Some(people.stated(details)),
         None if is_main => people.in_main(),
         None => None,
     }
 }
 
 /// The start of the delivery in a dialog from which nothing has been delivered.
-pub(super) fn order_of(history: HistoryStart, is_conversation_told: bool) -> MessageOrder {
-    MessageOrder::starting(if is_conversation_told { HistoryStart::Beginning } else { history })
+pub(super) fn order_of(history: HistoryStart, is_conversation_stated: bool) -> MessageOrder {
+    MessageOrder::starting(if is_conversation_stated { HistoryStart::Beginning } else { history })
 }

@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 
 use super::{
     ConversationEvent,
-    absence::{EarliestTold, Member, Reading},
+    absence::{EarliestStated, Member, Reading},
     changes::Changes,
     page_member::PageMember,
     state_hash,
@@ -61,7 +61,7 @@ impl Members {
         &mut self,
         state: &ConversationState<'_>,
         details: &ConversationDetails<'_>,
-        earliest: &mut EarliestTold,
+        earliest: &mut EarliestStated,
         reading: &mut Reading,
         events: &mut Vec<ConversationEvent>,
     ) {
@@ -97,7 +97,7 @@ impl Members {
     pub(super) fn receive_origin(
         &mut self,
         details: &ConversationDetails<'_>,
-        earliest: &mut EarliestTold,
+        earliest: &mut EarliestStated,
         changes: &mut Changes,
     ) -> bool {
         let time = details.meta_data_last_update_ts;
@@ -224,7 +224,7 @@ impl Members {
         let is_held = self.ttr_type.is_some() || self.ttr_value.is_some();
         let Some(ttr) = reading.said(Member::Ttr, &details.ttr, is_held) else { return };
         let (ttr_type, ttr_value) = match ttr {
-            Some(Ttr { ttr_type, value }) => (ttr_type.clone().filter(|told| !told.as_str().is_empty()), *value),
+            Some(Ttr { ttr_type, value }) => (ttr_type.clone().filter(|stated| !stated.as_str().is_empty()), *value),
             None => (None, None),
         };
         if (&self.ttr_type, self.ttr_value) != (&ttr_type, ttr_value) {
@@ -291,10 +291,10 @@ impl Members {
 fn text<'t>(
     reading: &mut Reading,
     member: Member,
-    told: &'t Presence<Text<'_>>,
+    stated: &'t Presence<Text<'_>>,
     is_held: bool,
 ) -> Option<Option<&'t str>> {
-    reading.said(member, told, is_held).map(|said| said.and_then(Text::non_empty))
+    reading.said(member, stated, is_held).map(|said| said.and_then(Text::non_empty))
 }
 
 /// Returns a member's time. `None` means that the state leaves the member as it is, `Some(None)` that it unsets the
@@ -302,10 +302,10 @@ fn text<'t>(
 fn moment(
     reading: &mut Reading,
     member: Member,
-    told: &Presence<Timestamp>,
+    stated: &Presence<Timestamp>,
     held: Option<Timestamp>,
 ) -> Option<Option<Timestamp>> {
-    reading.said(member, told, held.is_some()).map(|said| said.copied().and_then(Timestamp::when_set))
+    reading.said(member, stated, held.is_some()).map(|said| said.copied().and_then(Timestamp::when_set))
 }
 
 /// Sets the value if one was sent; returns whether that changed anything.

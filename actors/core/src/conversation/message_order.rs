@@ -52,7 +52,7 @@ pub(super) struct MessageOrder {
     parked: BTreeMap<u64, Option<ConversationEvent>>,
     /// The sequence named by the newest state.
     #[serde(skip)]
-    told: Option<u64>,
+    stated: Option<u64>,
     /// The requested ranges without a response yet.
     #[serde(skip)]
     asked: Vec<Missing>,
@@ -125,18 +125,18 @@ impl MessageOrder {
     }
 
     /// The sequence named by the newest state.
-    pub(super) fn told(&self) -> Option<u64> {
-        self.told
+    pub(super) fn stated(&self) -> Option<u64> {
+        self.stated
     }
 
     /// Records that the newest state names no sequence.
-    pub(super) fn untell(&mut self) {
-        self.told = None;
+    pub(super) fn unstate(&mut self) {
+        self.stated = None;
     }
 
     /// Records that a sequence exists, without its record.
     pub(super) fn reveal(&mut self, sequence: u64) {
-        self.told = Some(sequence);
+        self.stated = Some(sequence);
         let next = *self.next.get_or_insert_with(|| {
             self.optional = true;
             sequence

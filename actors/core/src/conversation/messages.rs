@@ -144,7 +144,7 @@ impl Conversation {
     /// sequence does not prove that the dialog has no later messages.
     #[must_use]
     pub fn last_content(&self, dialog: &DialogId) -> Option<u64> {
-        self.dialog(dialog)?.order.told()
+        self.dialog(dialog)?.order.stated()
     }
 
     /// A message is about to be published in a dialog. If no record of the dialog is known, all are wanted from now on:
@@ -190,7 +190,7 @@ impl Conversation {
     #[must_use]
     pub fn misses_messages(&self) -> bool {
         let mut going_on = self.dialogs.iter().filter(|dialog| dialog.has_messages() && dialog.is_open());
-        going_on.any(|dialog| dialog.order.told().is_none())
+        going_on.any(|dialog| dialog.order.stated().is_none())
             || self.dialogs.iter().any(|dialog| dialog.has_messages() && dialog.order.has_hole())
     }
 }

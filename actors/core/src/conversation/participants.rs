@@ -59,7 +59,7 @@ impl<'p> People<'p> {
 
     /// Returns the participants of a dialog from its `details`, with the ids that the roster pairs with theirs
     /// ([DG-N10](crate::rules#dg-n10)).
-    pub(super) fn told<'s>(&'s self, details: &'s [ParticipantDetails<'_>]) -> ToldList<'s> {
+    pub(super) fn stated<'s>(&'s self, details: &'s [ParticipantDetails<'_>]) -> StatedParticipants<'s> {
         distinct(details.iter().filter_map(|ParticipantDetails { id, role, state }| {
             let person = self.by_agent_id.find(id).or_else(|| self.by_user_id.find(id));
             let role = role.as_ref().or(person.map(|person| &person.role))?;
@@ -70,15 +70,20 @@ impl<'p> People<'p> {
                     (id.as_str(), is_agent_id.then_some(id.as_str()))
                 }
             };
-            Some(Told { user_id, agent_id, role, state: state.clone().unwrap_or(ParticipantStatus::Active) })
+            Some(StatedParticipant {
+                user_id,
+                agent_id,
+                role,
+                state: state.clone().unwrap_or(ParticipantStatus::Active),
+            })
         }))
     }
 
     /// The participants of MAIN by the roster alone, because old conversations have nothing else. `None` without a
     /// roster.
-    pub(super) fn in_main(&self) -> Option<ToldList<'_>> {
+    pub(super) fn in_main(&self) -> Option<StatedParticipants<'_>> {
         let roster = self.roster?;
-        Some(distinct(roster.iter().map(|Person { role, user_id, agent_id }| Told {
+        Some(distinct(roster.iter().map(|Person { role, user_id, agent_id }| StatedParticipant {
             user_id: user_id.as_str(),
             agent_id: agent_id.as_deref(),
             role,
@@ -88,17 +93,17 @@ impl<'p> People<'p> {
 }
 
 /// The participants of a dialog in a state, each once.
-pub(super) type ToldList<'s> = SmallVec<[Told<'s>; 4]>;
+pub(super) type StatedParticipants<'s> = SmallVec<[StatedParticipant<'s>; 4]>;
 
 /// A participant in a state.
-pub(super) struct Told<'s> {
+pub(super) struct StatedParticipant<'s> {
     user_id: &'s str,
     agent_id: Option<&'s str>,
     role: &'s ParticipantRole,
     state: ParticipantStatus,
 }
 
-impl Told<'_> {
+impl StatedParticipant<'_> {
     fn is_held(&self, held: &Participant) -> bool {
         held.user_id == *self.user_id
             && held.agent_id.as_ref().map(AgentId::as_str) == self.agent_id
@@ -110,8 +115,8 @@ impl Told<'_> {
     /// before another role, an accepted one before a suggested one, and a more active role before a less active one.
     /// The roles of a roster have no reliable order.
     fn outranks(&self, other: &Self) -> bool {
-        let rank = |told: &Self| {
-            let role = match told.role {
+        let rank = |stated: &Self| {
+            let role = match stated.role {
                 ParticipantRole::AssignedAgent => 5,
                 ParticipantRole::Agent | ParticipantRole::Consumer => 4,
                 ParticipantRole::Manager => 3,
@@ -119,7 +124,7 @@ impl Told<'_> {
                 ParticipantRole::Reader => 1,
                 ParticipantRole::Unlisted(_) => 0,
             };
-            (*told.role == ParticipantRole::AssignedAgent, told.state == ParticipantStatus::Active, role)
+            (*stated.role == ParticipantRole::AssignedAgent, stated.state == ParticipantStatus::Active, role)
         };
         rank(self) > rank(other)
     }
@@ -128,9 +133,9 @@ impl Told<'_> {
     fn settle(&self, held: &Everybody<'_>) -> Participant {
         let known = held.with_id(self.user_id).or_else(|| self.agent_id.and_then(|id| held.with_id(id)));
         let user_id = known.map(|known| &known.user_id).filter(|id| **id == *self.user_id);
-        let agent_id = self.agent_id.map(|told| {
-            let known = known.and_then(|known| known.agent_id.clone()).filter(|id| *id == *told);
-            known.unwrap_or_else(|| AgentId::from(told))
+        let agent_id = self.agent_id.map(|stated| {
+            let known = known.and_then(|known| known.agent_id.clone()).filter(|id| *id == *stated);
+            known.unwrap_or_else(|| AgentId::from(stated))
         });
         Participant {
             user_id: user_id.cloned().unwrap_or_else(|| UserId::from(self.user_id)),
@@ -143,24 +148,24 @@ impl Told<'_> {
 }
 
 /// Returns all participants, each once: if a person is listed twice, the entry with precedence counts.
-fn distinct<'s>(everybody: impl Iterator<Item = Told<'s>>) -> ToldList<'s> {
-    let mut list = ToldList::new();
+fn distinct<'s>(everybody: impl Iterator<Item = StatedParticipant<'s>>) -> StatedParticipants<'s> {
+    let mut list = StatedParticipants::new();
     let mut places: Option<HashMap<&str, usize>> = None;
-    for told in everybody.filter(|told| told.state != ParticipantStatus::Removed) {
+    for stated in everybody.filter(|stated| stated.state != ParticipantStatus::Removed) {
         let known = match &places {
-            Some(places) => places.get(told.user_id).copied(),
-            None => list.iter().position(|known| known.user_id == told.user_id),
+            Some(places) => places.get(stated.user_id).copied(),
+            None => list.iter().position(|known| known.user_id == stated.user_id),
         };
         match known.and_then(|at| list.get_mut(at)) {
-            Some(known) if told.outranks(known) => *known = told,
+            Some(known) if stated.outranks(known) => *known = stated,
             Some(_) => {}
             None => {
                 if let Some(places) = &mut places {
-                    places.insert(told.user_id, list.len());
+                    places.insert(stated.user_id, list.len());
                 }
-                list.push(told);
+                list.push(stated);
                 if list.len() == SHORT {
-                    places = Some(list.iter().enumerate().map(|(at, told)| (told.user_id, at)).collect());
+                    places = Some(list.iter().enumerate().map(|(at, stated)| (stated.user_id, at)).collect());
                 }
             }
         }
@@ -207,12 +212,12 @@ pub(super) fn told_by(before: &[Participant], dialog: &DialogId, events: &[Conve
     list
 }
 
-/// Returns the participants after `told`; `None` if they are unchanged.
-pub(super) fn settled(held: &[Participant], told: &[Told<'_>]) -> Option<Vec<Participant>> {
-    let is_same = held.len() == told.len() && told.iter().zip(held).all(|(told, held)| told.is_held(held));
+/// Returns the participants after `stated`; `None` if they are unchanged.
+pub(super) fn settled(held: &[Participant], stated: &[StatedParticipant<'_>]) -> Option<Vec<Participant>> {
+    let is_same = held.len() == stated.len() && stated.iter().zip(held).all(|(stated, held)| stated.is_held(held));
     (!is_same).then(|| {
         let held = Everybody::new(held);
-        told.iter().map(|told| told.settle(&held)).collect()
+        stated.iter().map(|stated| stated.settle(&held)).collect()
     })
 }
 

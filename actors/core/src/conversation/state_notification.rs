@@ -33,7 +33,7 @@ impl Conversation {
     /// has changed ([CV-N3](crate::rules#cv-n3)).
     pub fn receive_state(&mut self, raw: &str) -> Result<Reception, StateError> {
         let text = state_hash::of_text(raw);
-        if self.is_told && (text == self.hashes.text || text == self.hashes.repeated_text) {
+        if self.is_stated && (text == self.hashes.text || text == self.hashes.repeated_text) {
             return Ok(self.ignored());
         }
         match serde_json::from_str(raw) {
@@ -53,14 +53,17 @@ impl Conversation {
 
     fn receive_read(&mut self, state: ConversationState<'_>, raw: &str, text: u64) -> Result<Reception, StateError> {
         let (state, details) = self.own(state)?;
-        let age =
-            if self.is_told { self.age(details.meta_data_last_update_ts, state.last_update_time) } else { Age::Newer };
+        let age = if self.is_stated {
+            self.age(details.meta_data_last_update_ts, state.last_update_time)
+        } else {
+            Age::Newer
+        };
         // The hash test comes before this one (CV-N2), but a repetition of the known state is never older.
         if age == Age::Older {
             return Ok(self.out_of_order(&details));
         }
         let meaning = state_hash::of_meaning(raw);
-        if self.is_told && meaning == self.hashes.meaning {
+        if self.is_stated && meaning == self.hashes.meaning {
             self.hashes.repeated_text = text;
             return Ok(self.ignored());
         }
@@ -97,14 +100,14 @@ impl Conversation {
         let event = ConversationEvent::NotificationOutOfOrder { dialog_id: None };
         let mut reception = Reception { events: vec![event], ..Reception::new(Outcome::OutOfOrder) };
         let (choice, mut changes) = (self.choice(), Changes::default());
-        reception.is_changed = self.members.receive_origin(details, &mut self.earliest_told, &mut changes);
+        reception.is_changed = self.members.receive_origin(details, &mut self.earliest_stated, &mut changes);
         if let Some(time) = details.meta_data_last_update_ts {
             let roster = details.roster();
             let people = People::new(roster.as_deref(), self.dialect);
             for dialog in &mut self.dialogs {
                 let is_main = dialog.dialog_id.is_main_of(&self.id);
-                let told = details.dialogs.iter().find(|told| dialog.dialog_id == *told.dialog_id);
-                reception.is_changed |= dialog.receive_late(told, &people, time, is_main, &mut changes);
+                let stated = details.dialogs.iter().find(|stated| dialog.dialog_id == *stated.dialog_id);
+                reception.is_changed |= dialog.receive_late(stated, &people, time, is_main, &mut changes);
             }
         }
         reception.events.extend(self.update(changes, &choice, &[]));
@@ -116,20 +119,20 @@ impl Conversation {
         self.counters.processed += 1;
         let mut reception = Reception::new(Outcome::Processed);
         let mut reading = Reading::new(self.flavour());
-        let previous = self.members.update_time.filter(|_| self.is_told);
+        let previous = self.members.update_time.filter(|_| self.is_stated);
         if age == Age::NewerThanAbsurd {
             self.disbelieved = previous;
             reception.disbelieved = previous;
         }
         let (held_skill, choice) = (self.members.skill_id.clone(), self.choice());
-        self.members.receive(state, details, &mut self.earliest_told, &mut reading, &mut reception.events);
+        self.members.receive(state, details, &mut self.earliest_stated, &mut reading, &mut reception.events);
         reading.take(Member::LastUpdateTime, &mut self.last_update_time, state.last_update_time);
         if let Some(unshown) = &mut self.unshown_note {
             unshown.told(self.members.note.as_deref(), self.members.update_time);
         }
         // An unset skill is not the target of a transfer.
         let mut new_skill = self.members.skill_id.clone().filter(|skill| held_skill.as_ref() != Some(skill));
-        if !self.is_told {
+        if !self.is_stated {
             new_skill = None;
             reception.events.clear();
         }
@@ -146,8 +149,8 @@ impl Conversation {
         };
         self.receive_dialogs(details, &circumstances, &mut reading, &mut reception);
         self.tell_step_up_once(&mut reception.events);
-        let is_first = !std::mem::replace(&mut self.is_told, true);
-        self.dialogs.iter_mut().for_each(|dialog| dialog.order.untell());
+        let is_first = !std::mem::replace(&mut self.is_stated, true);
+        self.dialogs.iter_mut().for_each(|dialog| dialog.order.unstate());
         self.note_arrival();
         if is_first {
             reception.events.insert(0, ConversationEvent::Conversation(self.page(PageMember::ALL)));
@@ -171,19 +174,19 @@ impl Conversation {
         reception: &mut Reception,
     ) {
         let id = circumstances.conversation;
-        let is_main = |told: &DialogState<'_>| id.as_str() == told.dialog_id.as_str();
+        let is_main = |stated: &DialogState<'_>| id.as_str() == stated.dialog_id.as_str();
         // Old states have no dialogs. MAIN is then open as long as the conversation is.
         let main = (!details.dialogs.iter().any(is_main)).then(|| details.as_main(id.as_str().into()));
-        let told = || {
+        let stated = || {
             let listed = details.dialogs.iter().enumerate();
-            let taken = listed.filter(|(at, told)| *at < DIALOGS_PER_STATE || is_main(told));
-            taken.map(|(_, told)| told).chain(&main)
+            let taken = listed.filter(|(at, stated)| *at < DIALOGS_PER_STATE || is_main(stated));
+            taken.map(|(_, stated)| stated).chain(&main)
         };
-        for told in told() {
-            let Some(at) = self.dialog_at(&told.dialog_id, usize::MAX) else { continue };
+        for stated in stated() {
+            let Some(at) = self.dialog_at(&stated.dialog_id, usize::MAX) else { continue };
             let Some(dialog) = self.dialogs.get_mut(at) else { continue };
-            let is_first_sight = !dialog.is_told();
-            dialog.receive(told, circumstances, reading, &mut reception.events);
+            let is_first_sight = !dialog.is_stated();
+            dialog.receive(stated, circumstances, reading, &mut reception.events);
             if is_first_sight
                 && dialog.wants_history(self.dialect)
                 && let Some(missing) = dialog.order.ask_to_the_end()
@@ -196,16 +199,16 @@ impl Conversation {
             let paths = vec![format!("conversationDetails.dialogs[{DIALOGS_PER_STATE}..]")];
             reception.dropped = Some(Box::new(DroppedMembers { count: beyond as u64, paths }));
         }
-        let is_told = |dialog: &Dialog| told().any(|told| dialog.dialog_id == *told.dialog_id);
-        for dialog in self.dialogs.iter_mut().filter(|dialog| dialog.is_told()) {
-            if !is_told(dialog) && reading.absent(Member::Dialog, !dialog.is_gone()) {
-                dialog.end_untold(circumstances.update_time, &mut reading.changes, &mut reception.events);
+        let is_stated = |dialog: &Dialog| stated().any(|stated| dialog.dialog_id == *stated.dialog_id);
+        for dialog in self.dialogs.iter_mut().filter(|dialog| dialog.is_stated()) {
+            if !is_stated(dialog) && reading.absent(Member::Dialog, !dialog.is_gone()) {
+                dialog.end_unstated(circumstances.update_time, &mut reading.changes, &mut reception.events);
             }
         }
         if self.dialogs.len() > DIALOG_LIMIT {
             let changes = &mut reading.changes;
             self.dialogs.retain(|dialog| {
-                let stays = dialog.dialog_id.is_main_of(id) || is_told(dialog);
+                let stays = dialog.dialog_id.is_main_of(id) || is_stated(dialog);
                 changes.note_if(!stays && !dialog.is_gone(), PageMember::Dialogs);
                 stays
             });
@@ -221,9 +224,9 @@ impl Conversation {
             }
             _ => None,
         };
-        let told = || events.iter().filter_map(step_up);
+        let stated = || events.iter().filter_map(step_up);
         let Some((chosen, user_id)) =
-            told().find(|(dialog_id, _)| dialog_id.is_main_of(&self.id)).or_else(|| told().next())
+            stated().find(|(dialog_id, _)| dialog_id.is_main_of(&self.id)).or_else(|| stated().next())
         else {
             return;
         };

@@ -16,8 +16,8 @@ use crate::{
 pub(super) struct UnreadCounts(Vec<(Box<str>, u64)>);
 
 impl UnreadCounts {
-    pub(super) fn new(told: &UnreadMessages<'_>) -> Self {
-        Self(told.0.iter().map(|(id, count)| (id.as_str().into(), *count)).collect())
+    pub(super) fn new(stated: &UnreadMessages<'_>) -> Self {
+        Self(stated.0.iter().map(|(id, count)| (id.as_str().into(), *count)).collect())
     }
 
     /// The unread messages of one participant; `None` if the platform has no count for the participant.

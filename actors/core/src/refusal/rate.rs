@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Pause, window::FEW};
+use super::{Pause, window::AFTER_A_REFUSAL};
 use crate::session::Millis;
 
 /// Requests per second at the beginning. With [`SPEED_UP`] the rate is practically unlimited after a second of grants.
@@ -69,7 +69,7 @@ pub(super) struct Rate {
 
 impl Default for Rate {
     fn default() -> Self {
-        let learnt = Learnt { per_second: START, together: FEW, burst: None, alike: 0, limit: None };
+        let learnt = Learnt { per_second: START, together: AFTER_A_REFUSAL, burst: None, alike: 0, limit: None };
         Self {
             pause: Pause::default(),
             learnt,
@@ -136,7 +136,7 @@ impl Rate {
             return false;
         }
         self.before = self.learnt;
-        self.learnt.together = (self.learnt.together / 2.0).max(FEW);
+        self.learnt.together = (self.learnt.together / 2.0).max(AFTER_A_REFUSAL);
         let lasted = now.since(self.measured_since);
         let granted = f64::from(self.granted) / lasted.max(MEASURED_FOR).as_secs_f64();
         let half = self.learnt.per_second / 2.0;

@@ -2,7 +2,7 @@
 
 /// Requests that may be out together while it is not known how many the platform grants. All of them may be refused
 /// where the first one is; fewer would let some that are never answered hold up the others.
-pub(super) const FEW: f64 = 8.0;
+pub(super) const AFTER_A_REFUSAL: f64 = 8.0;
 /// By how much the number grows with each grant. When the platform begins to refuse, it refuses all commands that are
 /// out, and each of them must be looked up in the history. With an eighth, 35 commands were refused at a time.
 const WIDEN: f64 = 1.0 / 32.0;
@@ -20,7 +20,7 @@ impl Default for Window {
 
 impl Window {
     pub(super) fn refused(&mut self) {
-        self.0 = FEW;
+        self.0 = AFTER_A_REFUSAL;
     }
 
     pub(super) fn granted(&mut self) {

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use super::{
-    CallerNumber, Output, Outputs, Parked, Part, SubscriptionFailure, SubscriptionKey, Told,
+    Addressee, CallerNumber, Output, Outputs, Parked, Part, SubscriptionFailure, SubscriptionKey,
     departures::Departures,
     entry::{Entry, Life, Purpose, Snapshot},
     leaving::Leaving,
@@ -102,14 +102,14 @@ impl<N> Subscriptions<N> {
     /// subscription is a page of its snapshot. `oldest` is the earliest update time among them.
     pub fn notified(
         &mut self,
-        told: Told,
+        addressee: Addressee,
         named: Vec<ConversationId>,
         changes: usize,
         oldest: impl FnOnce() -> Option<Timestamp>,
         now: Millis,
     ) -> Outputs {
         let mut outputs = Outputs::new();
-        let Told::Subscription(key) = told else { return outputs };
+        let Addressee::Subscription(key) = addressee else { return outputs };
         let Some(entry) = self.entries.get_mut(&key) else { return outputs };
         let is_page = matches!(entry.life, Life::Once { page_of: Some(_) });
         let is_full = self.pages.is_full(changes);

@@ -1,7 +1,7 @@
 //! Which conversations are in which subscription, as known from notifications.
 
 use super::{
-    Subscriptions, Told,
+    Addressee, Subscriptions,
     entry::{Entry, Life, Purpose},
 };
 use crate::{id::ConversationId, session::Millis, time::Timestamp, ums::ChangeKind};
@@ -20,10 +20,10 @@ pub enum Presence {
 impl<N> Subscriptions<N> {
     /// Returns to which subscription a notification with this id belongs.
     #[must_use]
-    pub fn told(&self, subscription_id: Option<&str>) -> Told {
+    pub fn addressee(&self, subscription_id: Option<&str>) -> Addressee {
         match subscription_id {
-            None => Told::Everybody,
-            Some(id) => self.key_of(id).map_or(Told::Stranger, Told::Subscription),
+            None => Addressee::Everybody,
+            Some(id) => self.key_of(id).map_or(Addressee::Stranger, Addressee::Subscription),
         }
     }
 
@@ -34,7 +34,7 @@ impl<N> Subscriptions<N> {
     /// conversation left. The question that a message of this conversation caused is an exception.
     pub fn change(
         &mut self,
-        told: Told,
+        addressee: Addressee,
         id: &ConversationId,
         kind: &ChangeKind,
         is_known: bool,
@@ -42,10 +42,10 @@ impl<N> Subscriptions<N> {
         now: Millis,
     ) -> Option<Presence> {
         let is_gone = *kind == ChangeKind::Delete;
-        if !is_gone && self.asks_for_stranger(told, id) {
+        if !is_gone && self.asks_for_stranger(addressee, id) {
             return Some(Presence::Held);
         }
-        let mut is_late = told == Told::Stranger || self.is_question(told);
+        let mut is_late = addressee == Addressee::Stranger || self.is_question(addressee);
         if is_gone {
             if !is_late && let Some(updated) = updated() {
                 self.departures.add(id, updated, now);
@@ -59,10 +59,10 @@ impl<N> Subscriptions<N> {
         }
         let presence = match is_gone {
             _ if is_late => Presence::Unknown,
-            true if self.left(told, id) => Presence::Held,
+            true if self.left(addressee, id) => Presence::Held,
             true => Presence::Left,
             false => {
-                self.joined(told, id);
+                self.joined(addressee, id);
                 Presence::Held
             }
         };
@@ -88,18 +88,18 @@ impl<N> Subscriptions<N> {
     /// Returns whether a notification only responds to a question about a conversation that is or was in other
     /// subscriptions.
     #[must_use]
-    pub fn is_question(&self, told: Told) -> bool {
-        matches!(self.entry(told), Some(Entry { life: Life::Once { page_of: None }, .. }))
+    pub fn is_question(&self, addressee: Addressee) -> bool {
+        matches!(self.entry(addressee), Some(Entry { life: Life::Once { page_of: None }, .. }))
     }
 
     /// Whether a notification responds to the question about this conversation, of which only a message was known.
-    fn asks_for_stranger(&self, told: Told, id: &ConversationId) -> bool {
-        let snapshot = self.entry(told).and_then(|entry| entry.snapshot.as_ref());
+    fn asks_for_stranger(&self, addressee: Addressee, id: &ConversationId) -> bool {
+        let snapshot = self.entry(addressee).and_then(|entry| entry.snapshot.as_ref());
         snapshot.is_some_and(|snapshot| matches!(&snapshot.purpose, Purpose::Stranger(asked) if asked == id))
     }
 
-    fn joined(&mut self, told: Told, id: &ConversationId) {
-        let Told::Subscription(key) = told else { return };
+    fn joined(&mut self, addressee: Addressee, id: &ConversationId) {
+        let Addressee::Subscription(key) = addressee else { return };
         let root = match self.entries.get(&key).map(|entry| &entry.life) {
             Some(Life::Once { page_of: Some(root) }) => *root,
             _ => key,
@@ -113,11 +113,13 @@ impl<N> Subscriptions<N> {
 
     /// Records that a conversation left a subscription, or all if none is named; returns whether another one still
     /// contains it.
-    fn left(&mut self, told: Told, id: &ConversationId) -> bool {
+    fn left(&mut self, addressee: Addressee, id: &ConversationId) -> bool {
         let mut is_held = false;
         for (own, entry) in &mut self.entries {
             match &mut entry.life {
-                Life::Standing { members, .. } if told == Told::Everybody || told == Told::Subscription(*own) => {
+                Life::Standing { members, .. }
+                    if addressee == Addressee::Everybody || addressee == Addressee::Subscription(*own) =>
+                {
                     members.remove(id);
                 }
                 life => is_held |= life.has(id),
@@ -126,10 +128,10 @@ impl<N> Subscriptions<N> {
         is_held
     }
 
-    pub(super) fn entry(&self, told: Told) -> Option<&Entry> {
-        match told {
-            Told::Subscription(key) => self.entries.get(&key),
-            Told::Stranger | Told::Everybody => None,
+    pub(super) fn entry(&self, addressee: Addressee) -> Option<&Entry> {
+        match addressee {
+            Addressee::Subscription(key) => self.entries.get(&key),
+            Addressee::Stranger | Addressee::Everybody => None,
         }
     }
 }

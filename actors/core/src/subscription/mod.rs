@@ -26,5 +26,5 @@ mod tests;
 pub use entry::{CallerNumber, SubscriptionKey};
 pub use machine::{CALLERS, Subscriptions};
 pub use membership::Presence;
-pub use notification::{Parked, Told};
+pub use notification::{Addressee, Parked};
 pub use output::{Output, Outputs, Part, SubscriptionFailure};

@@ -5,7 +5,7 @@ use crate::id::SubscriptionId;
 
 /// The subscription to which a notification belongs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Told {
+pub enum Addressee {
     /// A subscription of this socket.
     Subscription(SubscriptionKey),
     /// An unknown subscription: it has ended, or its response has not arrived yet.

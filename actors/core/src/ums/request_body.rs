@@ -63,14 +63,14 @@ impl ClientProperties {
     #[must_use]
     pub fn socket_query(&self) -> String {
         let integration_version = self.others.get("integrationVersion").and_then(Value::as_str);
-        let told = [
+        let members = [
             ("appid", self.app_id.as_deref()),
             ("appvn", self.app_version.as_deref()),
             ("intid", self.integration.as_deref()),
             ("intvn", integration_version),
         ];
-        let told = told.into_iter().filter_map(|(name, value)| Some((name, value?)));
-        told.map(|(name, value)| format!("&{name}={}", encoded(value))).collect()
+        let members = members.into_iter().filter_map(|(name, value)| Some((name, value?)));
+        members.map(|(name, value)| format!("&{name}={}", encoded(value))).collect()
     }
 
     /// The properties as the HTTP header `Client-Properties` ([§10.3](crate::protocol#103)): one line of ASCII, as

@@ -7,7 +7,7 @@ use tertulia_core::id::{ConversationId, ExternalConsumerId};
 
 use super::{quarantine::Quarantine, sleep_queue::Activity};
 use crate::{
-    conversation::{CatchUp, ChildNotice, ChildTold, Conversation, RecordsArrived, SpeakFor, StateArrived, Upstream},
+    conversation::{CatchUp, ChildNotice, ChildReport, Conversation, RecordsArrived, SpeakFor, StateArrived, Upstream},
     supervision::{ChildExit, GuardOptions, Parent, start_guarded},
 };
 
@@ -38,9 +38,9 @@ impl Parent for ChildParent {
         write!(f, "{}/{}", self.upstream.origin.connection, self.conversation)
     }
 
-    fn told(&mut self, exit: ChildExit) {
+    fn exited(&mut self, exit: ChildExit) {
         let conversation = self.conversation.clone();
-        self.upstream.parent.do_send(ChildTold { conversation, notice: ChildNotice::Exited(exit) });
+        self.upstream.parent.do_send(ChildReport { conversation, notice: ChildNotice::Exited(exit) });
     }
 }
 

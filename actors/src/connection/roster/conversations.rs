@@ -20,8 +20,8 @@ use super::{child::Child, sleep_queue::SleepQueue};
 use crate::{
     connection::ProcessContext,
     conversation::{
-        ChildTold, Conversation, ConversationHandle, ConversationInbox, ConversationSettings, Drill, Leave, LinkFailed,
-        LinkLost, LinkReady, ToConversation, Upstream,
+        ChildReport, Conversation, ConversationHandle, ConversationInbox, ConversationSettings, Drill, Leave,
+        LinkFailed, LinkLost, LinkReady, ToConversation, Upstream,
     },
     platform::PlatformClient,
     request::Ask,
@@ -65,7 +65,7 @@ impl<N> Roster<N> {
     /// Returns the roster of the connection whose actor has the address `connection`.
     pub(crate) fn of<A>(connection: &Addr<A>, context: ChildContext<'_>) -> Self
     where
-        A: Actor<Context = Context<A>> + Handler<ChildTold> + Handler<Ask> + Handler<ToConversation>,
+        A: Actor<Context = Context<A>> + Handler<ChildReport> + Handler<Ask> + Handler<ToConversation>,
     {
         let ChildContext { process, origin, client, drill, settings, max_waiting_commands } = context;
         let upstream = Upstream {
@@ -315,7 +315,7 @@ mod tests {
 
     fn roster() -> Roster<()> {
         let idle = Idle.start();
-        let upstream = upstream(idle.clone().recipient::<ChildTold>(), idle.clone().recipient::<Ask>());
+        let upstream = upstream(idle.clone().recipient::<ChildReport>(), idle.clone().recipient::<Ask>());
         Roster::new(upstream, idle.recipient(), 10)
     }
 

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::Roster;
 use crate::{
-    conversation::{ChildNotice, ChildTold, Conversation, HistoryProgress},
+    conversation::{ChildNotice, ChildReport, Conversation, HistoryProgress},
     supervision::{ChildExit, ExitReason, SystemicPolicy, Verdict},
 };
 
@@ -29,9 +29,9 @@ pub(crate) struct ChildFailed {
 
 impl<N> Roster<N> {
     /// Processes the report of a conversation. Returns what its connection must act on.
-    pub(crate) fn told(
+    pub(crate) fn take_report(
         &mut self,
-        ChildTold { conversation, notice }: ChildTold,
+        ChildReport { conversation, notice }: ChildReport,
         policy: &SystemicPolicy,
     ) -> Option<RosterNews> {
         let is_restarted = match notice {

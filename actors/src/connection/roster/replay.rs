@@ -8,7 +8,7 @@ use crate::{
 
 impl<N> Roster<N> {
     /// Keeps a frame of the connection that cannot be parsed.
-    pub(crate) fn bury_unreadable(&self, frame: &[u8], reason: &str) {
+    pub(crate) fn dead_letter_unreadable(&self, frame: &[u8], reason: &str) {
         self.upstream.dead_letters.put_unreadable(Unhandled {
             connection: &self.upstream.origin.connection,
             conversation: None,

@@ -6,7 +6,7 @@ use tertulia_core::id::{ConversationId, ExternalConsumerId};
 use tokio::sync::oneshot;
 
 use super::{Child, Roster};
-use crate::conversation::{ChildNotice, ChildTold, Leave, Rest};
+use crate::conversation::{ChildNotice, ChildReport, Leave, Rest};
 
 impl<N> Roster<N> {
     /// Asks conversations that were idle for `after` whether they may be unloaded. Conversations that `must_stay` in
@@ -26,7 +26,7 @@ impl<N> Roster<N> {
                 let parent = self.upstream.parent.clone();
                 actix_rt::spawn(async move {
                     let may_sleep = outcome.await.unwrap_or_default();
-                    parent.do_send(ChildTold { conversation: id, notice: ChildNotice::Rested { may_sleep } });
+                    parent.do_send(ChildReport { conversation: id, notice: ChildNotice::Rested { may_sleep } });
                 });
             }
         }

@@ -8,7 +8,7 @@ use super::{
     roster::{Child, ChildFailed, ListQuarantined, Release, RosterNews},
 };
 use crate::{
-    conversation::{ChildTold, HistoryProgress, Leave, ToConversation},
+    conversation::{ChildReport, HistoryProgress, Leave, ToConversation},
     supervision::Verdict,
 };
 
@@ -46,13 +46,13 @@ impl Connection {
     }
 }
 
-impl Handler<ChildTold> for Connection {
+impl Handler<ChildReport> for Connection {
     type Result = ();
 
-    fn handle(&mut self, told: ChildTold, ctx: &mut Self::Context) {
-        let failed = match self.roster.told(told, &self.context.process.supervision.systemic) {
+    fn handle(&mut self, report: ChildReport, ctx: &mut Self::Context) {
+        let failed = match self.roster.take_report(report, &self.context.process.supervision.systemic) {
             Some(RosterNews::Failed(failed)) => failed,
-            Some(RosterNews::History(conversation, progress)) => return self.history_told(&conversation, progress),
+            Some(RosterNews::History(conversation, progress)) => return self.history_reported(&conversation, progress),
             None => return,
         };
         let ChildFailed { conversation, is_restarted, verdict } = failed;
@@ -60,7 +60,7 @@ impl Handler<ChildTold> for Connection {
             self.context.status.count_conversation_restart();
             self.ask_state(conversation);
         } else {
-            self.history_told(&conversation, HistoryProgress::Done);
+            self.history_reported(&conversation, HistoryProgress::Done);
         }
         match verdict {
             Verdict::Single => {}

@@ -7,7 +7,7 @@ use tertulia_core::{
     id::{ConversationId, SubscriptionId},
     refusal::Refusal,
     session::{ClosedBy, Closure, Epoch, Input, Phase, judge},
-    subscription::{Parked, Presence, Told},
+    subscription::{Addressee, Parked, Presence},
     ums::{Change, ChangeKind, ConversationChanges, Frame, FrameFingerprint, Messages, Notification, Response},
 };
 use tokio::sync::OwnedSemaphorePermit;
@@ -106,7 +106,7 @@ impl Connection {
             Err(error) => {
                 self.context.metrics().frames_malformed.inc();
                 self.context.note_error(&error);
-                self.roster.bury_unreadable(frame, &error);
+                self.roster.dead_letter_unreadable(frame, &error);
             }
         }
     }
@@ -170,9 +170,9 @@ impl Connection {
     }
 
     fn take_changes(&mut self, frame: &Bytes, changes: &ConversationChanges<'_>, place: FramePermit) {
-        let told = self.told(changes);
+        let addressee = self.addressee(changes);
         let place = match &changes.subscription_id {
-            Some(id) if told == Told::Stranger => {
+            Some(id) if addressee == Addressee::Stranger => {
                 let subscription_id = SubscriptionId::from(id);
                 let notification = (frame.clone(), place);
                 match self.subscriptions.park(Parked { subscription_id, notification }) {
@@ -192,7 +192,7 @@ impl Connection {
             };
             let (is_known, was_leaving) = (self.roster.knows(&id), self.subscriptions.is_leaving(&id));
             let updated = || change.last_updated();
-            let Some(presence) = self.subscriptions.change(told, &id, &change.kind, is_known, updated, now) else {
+            let Some(presence) = self.subscriptions.change(addressee, &id, &change.kind, is_known, updated, now) else {
                 continue;
             };
             if change.kind == ChangeKind::Delete {
@@ -211,12 +211,12 @@ impl Connection {
             named.push(id);
         }
         let oldest = || changes.changes.iter().filter_map(Change::last_updated).min();
-        let outputs = self.subscriptions.notified(told, named, changes.changes.len(), oldest, now);
+        let outputs = self.subscriptions.notified(addressee, named, changes.changes.len(), oldest, now);
         self.carry_out_all(outputs);
     }
 
-    fn told(&self, changes: &ConversationChanges<'_>) -> Told {
-        self.subscriptions.told(changes.subscription_id.as_ref().map(|id| id.as_str()))
+    fn addressee(&self, changes: &ConversationChanges<'_>) -> Addressee {
+        self.subscriptions.addressee(changes.subscription_id.as_ref().map(|id| id.as_str()))
     }
 
     /// Processes the notifications that arrived before the responses to their subscriptions, including snapshots.
@@ -233,10 +233,10 @@ impl Connection {
     /// common notifications.
     fn note_repeatable(&mut self, fingerprint: FrameFingerprint, frame: &Bytes, changes: &ConversationChanges<'_>) {
         let [change] = &changes.changes[..] else { return };
-        let told = self.told(changes);
+        let addressee = self.addressee(changes);
         // The response to a request for one state does not say whether the conversation belongs to this connection;
         // neither does its repetition.
-        if !matches!(told, Told::Subscription(_)) || self.subscriptions.is_question(told) {
+        if !matches!(addressee, Addressee::Subscription(_)) || self.subscriptions.is_question(addressee) {
             return;
         }
         if let (ChangeKind::Upsert, Some(id), Some(state)) = (&change.kind, change.conversation_id(), change.result) {

@@ -285,9 +285,9 @@ mod tests {
 
     async fn read(frames: Frames) -> Vec<String> {
         let (mut reader, _written) = reader(frames, 100);
-        let mut told = Vec::new();
+        let mut arrived = Vec::new();
         while let Some(incoming) = reader.next().await {
-            told.push(match incoming {
+            arrived.push(match incoming {
                 Incoming::Text(bytes, _) => String::from_utf8_lossy(&bytes).into_owned(),
                 Incoming::Alive => "alive".to_owned(),
                 Incoming::Closed(closure, error) => {
@@ -296,7 +296,7 @@ mod tests {
                 }
             });
         }
-        told
+        arrived
     }
 
     #[actix_rt::test]

@@ -64,7 +64,7 @@ impl Connection {
     }
 
     /// A conversation reports the progress of its history.
-    pub(super) fn history_told(&mut self, conversation: &ConversationId, progress: HistoryProgress) {
+    pub(super) fn history_reported(&mut self, conversation: &ConversationId, progress: HistoryProgress) {
         match progress {
             HistoryProgress::Done => self.parts.history_done(conversation),
             HistoryProgress::Refused => self.parts.history_refused(conversation),

@@ -63,9 +63,9 @@ struct Shifts(HashMap<SkillId, bool>);
 
 impl Shifts {
     /// Returns the differences to the previous response. A new skill is no change.
-    fn take(&mut self, told: Vec<ShiftStatus>) -> Vec<ShiftStatus> {
+    fn take(&mut self, read: Vec<ShiftStatus>) -> Vec<ShiftStatus> {
         let mut changes = Vec::new();
-        for status in told {
+        for status in read {
             let is_off = status.is_in_off_hours();
             match self.0.insert(status.skill_id.clone(), is_off) {
                 Some(was_off) if was_off != is_off => changes.push(status),
@@ -87,11 +87,11 @@ async fn watch<F>(
 {
     loop {
         sleep(pause.mul_f64(1.0 - JITTER * rand::random::<f64>())).await;
-        let told = match ask().await {
-            Ok(told) => shifts.take(told).into_iter().map(Ok).collect(),
+        let changed = match ask().await {
+            Ok(read) => shifts.take(read).into_iter().map(Ok).collect(),
             Err(error) => vec![Err(error)],
         };
-        for change in told {
+        for change in changed {
             if changes.send(change).await.is_err() {
                 return;
             }

@@ -166,7 +166,7 @@ impl Intake {
         let Sender { client, tokens, .. } = self.sender.clone();
         self.enter(Phase::LoggingIn);
         let agent = self.rest.as_ref().map(|rest| Arc::clone(&rest.agent));
-        let (has_worked, life) = (self.credentials_worked, self.logins);
+        let (has_worked, login) = (self.credentials_worked, self.logins);
         let granted = async move {
             match agent {
                 Some(agent) => {
@@ -184,7 +184,7 @@ impl Intake {
             }
         };
         ctx.spawn(granted.into_actor(self).map(move |granted, intake, ctx| {
-            if life == intake.logins {
+            if login == intake.logins {
                 intake.logged_in(granted, ctx);
             }
         }));
@@ -214,9 +214,9 @@ impl Intake {
         if let Some(waiting) = self.context.status.waiting() {
             self.reported_wait.report(waiting, &self.context);
         }
-        let life = self.logins;
+        let login = self.logins;
         ctx.run_later(until.saturating_duration_since(tokio::time::Instant::now()), move |intake, ctx| {
-            if life == intake.logins {
+            if login == intake.logins {
                 intake.log_in(false, ctx);
             }
         });

@@ -11,7 +11,7 @@ use crate::{
         ConnectionError, QuarantinedConversation,
         roster::{self, ChildFailed, ListQuarantined, Release, RosterNews},
     },
-    conversation::{ChildTold, Conversation, Leave, Snapshot, StateArrived, ToConversation},
+    conversation::{ChildReport, Conversation, Leave, Snapshot, StateArrived, ToConversation},
     supervision::Verdict,
 };
 
@@ -130,14 +130,14 @@ impl Handler<Unload> for Intake {
     }
 }
 
-impl Handler<ChildTold> for Intake {
+impl Handler<ChildReport> for Intake {
     type Result = ();
 
     /// Without a socket no state can be requested: the next webhook brings the whole state. The progress of histories
     /// concerns only the conversations.
-    fn handle(&mut self, told: ChildTold, ctx: &mut Self::Context) {
+    fn handle(&mut self, report: ChildReport, ctx: &mut Self::Context) {
         let Some(RosterNews::Failed(ChildFailed { is_restarted, verdict, .. })) =
-            self.roster.told(told, &self.context.process.supervision.systemic)
+            self.roster.take_report(report, &self.context.process.supervision.systemic)
         else {
             return;
         };

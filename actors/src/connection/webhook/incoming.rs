@@ -102,7 +102,7 @@ impl Handler<WebhookArrived> for Intake {
         if let Err(ConnectionError::MalformedNotification(detail)) = &routed {
             self.context.metrics().frames_malformed.inc();
             tracing::warn!(connection = %self.settings.id, detail, "a webhook cannot be read");
-            self.roster.bury_unreadable(&body, detail);
+            self.roster.dead_letter_unreadable(&body, detail);
         }
         self.fairness.take_turns(ctx);
         routed

@@ -1,5 +1,9 @@
 //! The part of a state that the connection itself needs: one look, without the members that only the conversation
 //! reads.
+//!
+//! The conversation parses the whole state again, later and in its own turn. One parse cannot serve both: the connection
+//! sets the consumer before it passes the state on, and a parsed state borrows from its text, so that only the text can
+//! be sent to the conversation.
 
 use serde::Deserialize;
 use serde_json::value::RawValue;

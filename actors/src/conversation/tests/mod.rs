@@ -45,10 +45,10 @@ impl Handler<Ask> for TestConnection {
     }
 }
 
-impl Handler<ChildTold> for TestConnection {
+impl Handler<ChildReport> for TestConnection {
     type Result = ();
 
-    fn handle(&mut self, told: ChildTold, _: &mut Self::Context) {
+    fn handle(&mut self, told: ChildReport, _: &mut Self::Context) {
         if let ChildNotice::History(progress) = told.notice {
             let _ = self.told.send(progress);
         }
@@ -56,7 +56,7 @@ impl Handler<ChildTold> for TestConnection {
 }
 
 /// The connection, as its conversations see it, without a store.
-pub(crate) fn upstream(parent: Recipient<ChildTold>, requests: Recipient<Ask>) -> Upstream {
+pub(crate) fn upstream(parent: Recipient<ChildReport>, requests: Recipient<Ask>) -> Upstream {
     let metrics = Arc::new(Metrics::default());
     let platform = Platform::new(PlatformSettings::default()).unwrap();
     let journal = Journal::forgetful();

@@ -11,10 +11,7 @@ use tertulia_actors::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{
-    following::{Ends, Following, Selection},
-    query::Start,
-};
+use super::following::{Ends, Following, Selection, Start};
 use crate::reach::Reach;
 
 /// An event of a log of the tests.

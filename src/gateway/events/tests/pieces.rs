@@ -14,7 +14,7 @@ use tokio_stream::wrappers::UnboundedReceiverStream;
 use tokio_util::codec::{Decoder as _, Encoder as _};
 
 use super::{
-    super::{query::Start, server_sent::ServerSent, socket::Socket},
+    super::{following::Start, server_sent::ServerSent, socket::Socket},
     following, journal, say,
 };
 

@@ -12,7 +12,7 @@ use crate::{
     id::ConversationId,
     session,
     session::{Closure, Epoch, Input, Millis, Session, SessionPolicy},
-    subscription::{CallerNumber, Output, Outputs, Parked, Subscriptions, Told, page::PageRule},
+    subscription::{Addressee, CallerNumber, Output, Outputs, Parked, Subscriptions, page::PageRule},
     time::Timestamp,
     ums::{AnswerError, ChangeKind, ConversationQuery, Stage},
 };
@@ -234,9 +234,9 @@ impl Client {
     }
 
     fn take_notice(&mut self, notice: Notice, platform: &Platform, now: u64, random: &mut StdRng) {
-        let told = self.state.told(Some(notice.id.as_str()));
+        let addressee = self.state.addressee(Some(notice.id.as_str()));
         let mut notice = notice;
-        if told == Told::Stranger {
+        if addressee == Addressee::Stranger {
             match self.state.park(Parked { subscription_id: notice.id.clone(), notification: notice }) {
                 Ok(()) => return,
                 Err(Parked { notification, .. }) => notice = notification,
@@ -247,13 +247,13 @@ impl Client {
             let id = &platform.conversations[change.conversation].id;
             let kind = if change.is_gone { ChangeKind::Delete } else { ChangeKind::Upsert };
             let is_known = self.known.contains_key(&change.conversation);
-            if self.state.change(told, id, &kind, is_known, || Some(timestamp(change)), Millis(now)).is_some() {
+            if self.state.change(addressee, id, &kind, is_known, || Some(timestamp(change)), Millis(now)).is_some() {
                 self.known.entry(change.conversation).or_default().has_ended |= !change.is_open;
                 named.push(id.clone());
             }
         }
         let times = notice.changes.iter().map(timestamp);
-        let outputs = self.state.notified(told, named, notice.changes.len(), || times.min(), Millis(now));
+        let outputs = self.state.notified(addressee, named, notice.changes.len(), || times.min(), Millis(now));
         self.carry_out(outputs, now, random);
     }
 

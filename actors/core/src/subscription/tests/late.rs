@@ -1,6 +1,6 @@
 //! Snapshots and pages that changes overtake, sockets lost during a question, and departures: each was once a fault.
 
-use super::super::{Output, Outputs, Presence, SubscriptionKey, Subscriptions, Told, page::PageRule};
+use super::super::{Addressee, Output, Outputs, Presence, SubscriptionKey, Subscriptions, page::PageRule};
 use crate::{
     id::ConversationId,
     session::Millis,
@@ -34,24 +34,24 @@ impl Scene {
 
     /// A notification of these upserts, each with its time.
     fn upserts(&mut self, subscription: &str, changes: &[(&str, i64)]) -> Outputs {
-        let told = self.0.told(Some(subscription));
+        let addressee = self.0.addressee(Some(subscription));
         for (id, updated) in changes {
-            self.change(told, id, &ChangeKind::Upsert, *updated);
+            self.change(addressee, id, &ChangeKind::Upsert, *updated);
         }
         let named = changes.iter().map(|(id, _)| ConversationId::from(*id)).collect();
         let oldest = || changes.iter().map(|(_, updated)| Timestamp(*updated)).min();
-        self.0.notified(told, named, changes.len(), oldest, NOW)
+        self.0.notified(addressee, named, changes.len(), oldest, NOW)
     }
 
     fn delete(&mut self, subscription: &str, id: &str, updated: i64) -> Option<Presence> {
-        let told = self.0.told(Some(subscription));
-        let presence = self.change(told, id, &ChangeKind::Delete, updated);
-        self.0.notified(told, vec![id.into()], 1, || Some(Timestamp(updated)), NOW);
+        let addressee = self.0.addressee(Some(subscription));
+        let presence = self.change(addressee, id, &ChangeKind::Delete, updated);
+        self.0.notified(addressee, vec![id.into()], 1, || Some(Timestamp(updated)), NOW);
         presence
     }
 
-    fn change(&mut self, told: Told, id: &str, kind: &ChangeKind, updated: i64) -> Option<Presence> {
-        self.0.change(told, &id.into(), kind, true, || Some(Timestamp(updated)), NOW)
+    fn change(&mut self, addressee: Addressee, id: &str, kind: &ChangeKind, updated: i64) -> Option<Presence> {
+        self.0.change(addressee, &id.into(), kind, true, || Some(Timestamp(updated)), NOW)
     }
 
     fn has(&self, id: &str) -> bool {
@@ -150,7 +150,7 @@ fn a_refused_subscription_is_asked_for_again_until_it_stands() {
         assert!(state.again(key).is_empty(), "it is asked already");
     }
     assert!(state.answered(key, Ok("root".into()), NOW).is_empty());
-    let whole = state.notified(state.told(Some("root")), Vec::new(), 0, || None, NOW);
+    let whole = state.notified(state.addressee(Some("root")), Vec::new(), 0, || None, NOW);
     assert!(matches!(whole[..], [Output::SnapshotWhole(_)]));
 }
 
@@ -178,9 +178,9 @@ fn a_stranger_is_asked_for_by_what_the_connection_sees_and_its_state_makes_it_kn
     assert_eq!((query.conversation_id.clone(), &query.agent_ids), (Some("s".into()), &own.agent_ids));
     assert!(state.stranger(&"s".into(), Some(&own), NOW).is_empty());
     state.answered(*key, Ok("question".into()), NOW);
-    let told = state.told(Some("question"));
-    let presence = state.change(told, &"s".into(), &ChangeKind::Upsert, false, || None, NOW);
+    let addressee = state.addressee(Some("question"));
+    let presence = state.change(addressee, &"s".into(), &ChangeKind::Upsert, false, || None, NOW);
     assert_eq!(presence, Some(Presence::Held));
-    assert_eq!(state.change(told, &"other".into(), &ChangeKind::Upsert, false, || None, NOW), None);
-    assert!(matches!(state.notified(told, vec!["s".into()], 1, || None, NOW)[..], [Output::Unsubscribe(_)]));
+    assert_eq!(state.change(addressee, &"other".into(), &ChangeKind::Upsert, false, || None, NOW), None);
+    assert!(matches!(state.notified(addressee, vec!["s".into()], 1, || None, NOW)[..], [Output::Unsubscribe(_)]));
 }

@@ -12,7 +12,7 @@ use super::{definition::WebhookId, lanes::Lane};
 
 /// The payload of one delivery.
 #[derive(Clone, Debug)]
-pub(super) struct Cargo {
+pub(super) struct Payload {
     /// The event's id, which is also the delivery's id.
     pub(super) id: String,
     /// The type without the prefix `tertulia.`.
@@ -39,7 +39,7 @@ struct Time {
     time: jiff::Timestamp,
 }
 
-impl Cargo {
+impl Payload {
     /// The payload for an event of the log.
     pub(super) fn of(epoch: &Arc<str>, event: &StoredEvent) -> Self {
         Self {
@@ -122,25 +122,25 @@ mod tests {
     fn the_event_of_a_dead_letter_is_read_unchanged() {
         let json = r#"{"specversion":"1.0","id":"e-7","source":"/accounts/1/connections/bots-1","subject":"c",
             "connection":"bots-1","type":"tertulia.dialog.close","time":"2026-11-22T07:00:00.123Z","data":{}}"#;
-        let cargo = Cargo::read(json.into()).unwrap();
-        assert_eq!((cargo.id.as_str(), &*cargo.name, &*cargo.connection), ("e-7", "dialog.close", "bots-1"));
-        assert_eq!((cargo.conversation.as_deref(), &*cargo.body), (Some("c"), json.as_bytes()));
+        let payload = Payload::read(json.into()).unwrap();
+        assert_eq!((payload.id.as_str(), &*payload.name, &*payload.connection), ("e-7", "dialog.close", "bots-1"));
+        assert_eq!((payload.conversation.as_deref(), &*payload.body), (Some("c"), json.as_bytes()));
         let now = "2026-11-22T07:00:01.123Z".parse().unwrap();
-        assert_eq!(cargo.age(now), Some(Duration::from_secs(1)));
-        assert!(Cargo::read("{\"id\":1}".into()).is_none());
+        assert_eq!(payload.age(now), Some(Duration::from_secs(1)));
+        assert!(Payload::read("{\"id\":1}".into()).is_none());
     }
 
     #[test]
     fn a_gap_names_its_conversation_and_where_to_read_its_state() {
         let id = EventId { epoch: "e".into(), offset: 9 };
-        let gap = Cargo::gap(&id, &"w".into(), &Lane::named("conversation:c"), Some(4));
+        let gap = Payload::gap(&id, &"w".into(), &Lane::named("conversation:c"), Some(4));
         let event: Value = serde_json::from_slice(&gap.body).unwrap();
         assert_eq!(
             (&event["id"], &event["subject"], &event["type"]),
             (&json!("e-9"), &json!("c"), &json!("tertulia.gap"))
         );
         assert_eq!(event["data"], json!({ "missed": 4, "snapshot": "/v1/conversations/c" }));
-        let gap = Cargo::gap(&id, &"w".into(), &Lane::log(), None);
+        let gap = Payload::gap(&id, &"w".into(), &Lane::log(), None);
         let event: Value = serde_json::from_slice(&gap.body).unwrap();
         assert_eq!(event["data"], json!({ "missed": null, "snapshot": "/v1/conversations" }));
         assert!(event.get("subject").is_none());
