@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tertulia_actors::{
     core::{command::KEY_CHARS, id::CommandKey},
-    engine::{Change, Journal, Record, RecordKey, Step, StoreError, Table},
+    engine::{Change, Journal, Record, RecordKey, StoreError, Table},
 };
 use tokio::{sync::OwnedMutexGuard, time::timeout};
 use utoipa::{
@@ -368,11 +368,10 @@ async fn read(journal: &Journal, key: RecordKey) -> Result<Option<Kept>, StoreEr
 }
 
 async fn write(journal: &Journal, key: &RecordKey, kept: &Kept) -> Result<(), Problem> {
-    let value = serde_json::to_vec(kept).unwrap_or_default().into();
-    commit(journal, Change::Put(Table::Answers, Record { key: key.clone(), value })).await
+    let value = serde_json::to_vec(kept).unwrap_or_default();
+    commit(journal, Change::Put(Table::Answers, Record::new(key.clone(), value))).await
 }
 
 async fn commit(journal: &Journal, change: Change) -> Result<(), Problem> {
-    journal.append(0, |_| Step { changes: vec![change], ..Step::default() });
-    if journal.settled().await { Ok(()) } else { Err(Problem::stopping()) }
+    journal.keep(vec![change]).await.map(drop).map_err(|_| Problem::stopping())
 }

@@ -181,7 +181,7 @@ impl Durable {
 fn put(table: Table, key: RecordKey, value: &impl Serialize) -> Option<Change> {
     // The names and values of both records can always be serialized.
     let value = serde_json::to_vec(value).ok()?;
-    Some(Change::Put(table, Record { key, value: value.into() }))
+    Some(Change::Put(table, Record::new(key, value)))
 }
 
 fn now() -> Timestamp {

@@ -8,7 +8,6 @@ use tertulia_core::{
     conversation::Message,
     ums::{Dialect, Json, ParticipantRole},
 };
-use tokio::sync::oneshot;
 use tracing::Span;
 
 use super::{
@@ -17,7 +16,7 @@ use super::{
     durable::{Accepted, Answered, Durable, Ending},
 };
 use crate::{
-    engine::{Change, Journal, Record, RecordKey, Step, StoreError, Table},
+    engine::{Change, Journal, Record, RecordKey, StoreError, Table},
     subscriber::EventData,
     supervision::DepthPermit,
 };
@@ -207,16 +206,11 @@ impl Conversation {
             {
                 return Ok(Some(answered));
             }
-            let (told, kept) = oneshot::channel();
-            journal.append(0, |_| Step {
-                changes: put.into_iter().collect(),
-                then: Some(Box::new(move || {
-                    let _ = told.send(());
-                })),
-                ..Step::default()
-            });
-            let _ = kept.await;
-            Ok(None)
+            // A command whose record was not kept must not run: the next run of the process would not know of it.
+            match journal.keep(put.into_iter().collect()).await {
+                Ok(_) => Ok(None),
+                Err(error) => Err(StoreError::new("store a command", error)),
+            }
         };
         ctx.spawn(accepting.into_actor(self).map(move |answered, conversation, ctx| {
             conversation.accepted(&durable, answered, ctx);
@@ -257,7 +251,7 @@ impl Conversation {
     fn unanswered(&self, durable: &Durable, error: &StoreError) -> ConversationError {
         tracing::error!(
             conversation = %self.id(), key = %durable.asked_as, %error,
-            "cannot read the stored outcome of a command"
+            "cannot read the stored outcome of a command, or cannot store the command"
         );
         ConversationError::OutcomeUnknown { key: durable.asked_as.clone() }
     }

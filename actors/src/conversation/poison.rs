@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     dead_letters::{DeadLetterKind, Unhandled},
-    log::Commit,
+    log::NumberedStep,
     supervision::ActorPanic,
 };
 
@@ -162,8 +162,8 @@ impl Conversation {
         if let Some(mut poisoned) = self.poisoned.take().and_then(|key| self.commands.withdraw(&key)) {
             if let Some(durable) = poisoned.durable.take() {
                 let changes = durable.end(&self.record_key(), Ending::Forget);
-                let commit = Commit { changes, ..Commit::default() };
-                self.upstream.log.commit(&self.upstream.origin, &id, commit);
+                let step = NumberedStep { changes, ..NumberedStep::default() };
+                self.upstream.log.append(&self.upstream.origin, &id, step);
             }
             poisoned.answer_at_the_end(&ConversationError::DeadLettered);
         }

@@ -56,7 +56,7 @@ async fn purge(journal: &Journal, table: Table, oldest: i64) -> Result<usize, St
         forgotten += over.len();
         if !over.is_empty() {
             let changes = over.into_iter().map(|key| Change::Remove(table, key)).collect();
-            journal.append(0, |_| Step { changes, ..Step::default() });
+            journal.append(Step { changes, ..Step::default() });
         }
         match last {
             Some(last) => after = Some(last),

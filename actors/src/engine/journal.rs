@@ -11,10 +11,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tertulia_core::session::Backoff;
+use tertulia_core::{session::Backoff, time::Timestamp};
 use tokio::sync::{Semaphore, oneshot, watch};
 
-use super::{Change, LogReader, Store, StoreCopy, StoreError, StoredEvent, window::Window};
+use super::{
+    Change, Commit, CommitError, Committed, LogReader, NewEvent, Store, StoreCopy, StoreError, StoredEvent,
+    batch::Batch, window::Window,
+};
 use crate::metrics::Latency;
 
 /// How long the first step of a commit waits for further steps.
@@ -23,6 +26,10 @@ const GATHER: Duration = Duration::from_millis(2);
 const ENOUGH: usize = 64;
 /// The most steps of one commit.
 const TOGETHER: usize = 1_024;
+/// How long one call waits for events of other writers.
+const FOLLOW: Duration = Duration::from_millis(250);
+/// The most events of other writers read at once.
+const READ_TOGETHER: usize = 256;
 /// The most steps that wait for a commit. Long before this limit the sockets are no longer read, because most steps
 /// occupy the place of their frame. At the limit the caller blocks, and its whole arbiter with it.
 const WAITING: usize = 65_536;
@@ -36,25 +43,30 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// The oldest events are deleted together, once there are this many more than are to be kept.
 const TRIM_BEHIND: u64 = 4_096;
 
-/// Called when a step is durable, on the writer's thread. It should do little more than send a message.
-pub(crate) type AfterCommit = Box<dyn FnOnce() + Send>;
+/// Called with the outcome of a step, on the writer's thread. It should do little more than send a message.
+pub(crate) type AfterCommit = Box<dyn FnOnce(Result<Committed, CommitError>) + Send>;
 
 /// An event for the log.
 pub trait Loggable: Send + Sync {
     /// Serializes the event. Called on the writer's thread.
-    fn stored(&self) -> StoredEvent;
+    fn stored(&self) -> NewEvent;
+
+    /// Called when the event is durable and has its `offset` in the log `epoch`, on the writer's thread.
+    fn committed(&self, epoch: &Arc<str>, offset: u64) {
+        let _ = (epoch, offset);
+    }
 }
 
 /// Events and changes that become durable together.
 #[derive(Default)]
 pub struct Step {
-    /// The events, with the offsets assigned to them.
+    /// The events.
     pub events: Vec<Arc<dyn Loggable>>,
     /// Changes of records.
     pub changes: Vec<Change>,
-    /// Called when the step is durable, on the writer's thread; immediately without a store. It should do little more
-    /// than send a message.
-    pub then: Option<Box<dyn FnOnce() + Send>>,
+    /// Called with the outcome: the step is durable, or nothing of it was kept. Called on the writer's thread, or
+    /// immediately if there is no store or the journal is closed. It should do little more than send a message.
+    pub then: Option<Box<dyn FnOnce(Result<Committed, CommitError>) + Send>>,
 }
 
 impl fmt::Debug for Step {
@@ -85,10 +97,10 @@ impl Default for Retention {
     }
 }
 
-/// Assigns offsets to events and makes steps durable, in the order of their arrival. Without a store it only counts.
+/// Makes steps durable, in the order of their arrival. Without a store it only counts events.
 pub struct Journal {
     shared: Arc<Shared>,
-    writer: Mutex<Option<JoinHandle<()>>>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
     reading: Arc<Semaphore>,
 }
 
@@ -103,16 +115,19 @@ struct Shared {
     filled: Condvar,
     /// Signals that a step may be added again.
     drained: Condvar,
-    /// The newest durable event.
+    /// The newest durable event that readers know of.
     committed: watch::Sender<u64>,
     window: Window,
+    /// Held while the window and `committed` advance, and during a commit, whose events need not be read back.
+    advance: Mutex<()>,
     healthy: AtomicBool,
     commits: Latency,
     retention: Retention,
 }
 
 struct Queue {
-    next: u64,
+    /// The newest event, if nothing is kept.
+    counted: u64,
     waiting: Vec<Step>,
     /// Whether the writer is committing steps that it took from here.
     committing: bool,
@@ -152,10 +167,19 @@ impl Journal {
     pub fn start(store: Arc<dyn Store>, retention: Retention) -> std::io::Result<Arc<Self>> {
         let history = store.history();
         let journal = Self::over(Some(Arc::clone(&store)), history.epoch, history.newest, retention);
-        let shared = Arc::clone(&journal.shared);
-        let writer = thread::Builder::new().name("journal".to_owned()).spawn(move || shared.write(&*store))?;
-        *journal.writer.lock().unwrap_or_else(PoisonError::into_inner) = Some(writer);
+        if store.is_shared() {
+            let store = Arc::clone(&store);
+            journal.spawn("log-tail", move |shared| shared.follow(&*store))?;
+        }
+        journal.spawn("journal", move |shared| shared.write(&*store))?;
         Ok(journal)
+    }
+
+    fn spawn(&self, name: &str, run: impl FnOnce(&Shared) + Send + 'static) -> std::io::Result<()> {
+        let shared = Arc::clone(&self.shared);
+        let thread = thread::Builder::new().name(name.to_owned()).spawn(move || run(&shared))?;
+        self.threads.lock().unwrap_or_else(PoisonError::into_inner).push(thread);
+        Ok(())
     }
 
     fn over(store: Option<Arc<dyn Store>>, epoch: Arc<str>, newest: u64, retention: Retention) -> Arc<Self> {
@@ -164,16 +188,17 @@ impl Journal {
                 keeps: store.is_some(),
                 store: Mutex::new(store),
                 epoch,
-                queue: Mutex::new(Queue { next: newest + 1, waiting: Vec::new(), committing: false, closed: false }),
+                queue: Mutex::new(Queue { counted: newest, waiting: Vec::new(), committing: false, closed: false }),
                 filled: Condvar::new(),
                 drained: Condvar::new(),
                 committed: watch::Sender::new(newest),
                 window: Window::default(),
+                advance: Mutex::new(()),
                 healthy: AtomicBool::new(true),
                 commits: Latency::default(),
                 retention,
             }),
-            writer: Mutex::new(None),
+            threads: Mutex::default(),
             reading: Arc::new(Semaphore::new(READS)),
         })
     }
@@ -219,16 +244,13 @@ impl Journal {
         self.shared.queue().waiting.len()
     }
 
-    /// Appends one step with `events` events. `step` receives the offset of the first one.
-    pub fn append(&self, events: usize, step: impl FnOnce(u64) -> Step) {
+    /// Appends one step.
+    pub fn append(&self, step: Step) {
         let mut queue = self.shared.queue();
         if self.keeps() {
             let is_full = |queue: &mut Queue| queue.waiting.len() >= WAITING && !queue.closed;
             queue = self.shared.drained.wait_while(queue, is_full).unwrap_or_else(PoisonError::into_inner);
         }
-        let first = queue.next;
-        queue.next += events as u64;
-        let step = step(first);
         if self.keeps() && !queue.closed {
             queue.waiting.push(step);
             let count = queue.waiting.len();
@@ -236,15 +258,32 @@ impl Journal {
             if count == 1 || count == ENOUGH {
                 self.shared.filled.notify_one();
             }
-        } else {
-            drop(queue);
-            if let Some(then) = step.then {
-                then();
+            return;
+        }
+        let first = queue.counted + 1;
+        queue.counted += step.events.len() as u64;
+        drop(queue);
+        let outcome = if self.keeps() { Err(closed()) } else { Ok(Committed { first, not_new: Vec::new() }) };
+        if outcome.is_ok() {
+            for (offset, event) in (first..).zip(&step.events) {
+                event.committed(self.epoch(), offset);
             }
+        }
+        if let Some(then) = step.then {
+            then(outcome);
         }
     }
 
-    /// Waits until every step appended before is durable; `false` if the journal was closed before.
+    /// Appends changes of records as one step. The future completes with the outcome; without a store at once. The step
+    /// is appended when this returns, whether or not the future is awaited.
+    pub fn keep(&self, changes: Vec<Change>) -> impl Future<Output = Result<Committed, CommitError>> + Send + use<> {
+        let (reply, outcome) = oneshot::channel();
+        let then: AfterCommit = Box::new(move |outcome| drop(reply.send(outcome)));
+        self.append(Step { changes, then: Some(then), ..Step::default() });
+        async move { outcome.await.unwrap_or_else(|_| Err(closed())) }
+    }
+
+    /// Waits until every step appended before is durable or was refused; `false` if the journal was closed before.
     pub async fn settled(&self) -> bool {
         {
             let queue = self.shared.queue();
@@ -252,12 +291,7 @@ impl Journal {
                 return !queue.closed;
             }
         }
-        let (told, settled) = oneshot::channel();
-        let then: AfterCommit = Box::new(move || {
-            let _ = told.send(());
-        });
-        self.append(0, |_| Step { then: Some(then), ..Step::default() });
-        settled.await.is_ok()
+        self.keep(Vec::new()).await.is_ok()
     }
 
     /// Reads from the store on another thread.
@@ -325,9 +359,11 @@ impl Journal {
         self.shared.queue().closed = true;
         self.shared.filled.notify_all();
         self.shared.drained.notify_all();
-        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(Err(_)) = writer.map(JoinHandle::join) {
-            tracing::error!("the journal's writer panicked");
+        let threads = mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
+        for thread in threads {
+            if thread.join().is_err() {
+                tracing::error!("a thread of the journal panicked");
+            }
         }
         self.shared.store.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
@@ -346,34 +382,104 @@ impl Shared {
 
     /// The loop of the writer's thread.
     fn write(&self, store: &dyn Store) {
-        let mut oldest = store.history().oldest;
+        let mut number = store.last_commit();
         while let Some(steps) = self.gather(store) {
-            let (mut changes, mut events, mut thens) = (Vec::new(), Vec::new(), Vec::new());
-            for Step { events: own, changes: others, then } in steps {
-                for event in own {
-                    let event = event.stored();
-                    events.push(Arc::new(event.clone()));
-                    changes.push(Change::Append(event));
+            let mut steps = steps.into_iter().peekable();
+            while let Some(mut batch) = Batch::next(&mut steps) {
+                if !batch.is_empty() {
+                    number += 1;
                 }
-                changes.extend(others);
-                thens.extend(then);
+                match self.commit(store, &mut batch, number) {
+                    Ok(committed) => batch.finish(&self.epoch, &committed),
+                    Err(error) => batch.refuse(&error),
+                }
             }
-            let newest =
-                events.last().map_or_else(|| *self.committed.borrow(), |event: &Arc<StoredEvent>| event.offset);
-            let keep_from = newest.saturating_sub(self.retention.events) + 1;
-            if keep_from > oldest + TRIM_BEHIND {
-                oldest = keep_from;
-                changes.push(Change::Trim { oldest });
-            }
-            if !changes.is_empty() && !self.commit(store, changes) {
-                return;
-            }
-            self.window.extend(events);
-            self.committed.send_replace(newest);
             self.queue().committing = false;
-            for then in thens {
-                then();
+            self.delete_oldest(store);
+        }
+    }
+
+    /// Commits a batch, and repeats a failed commit until it succeeds or the journal is closed. Readers then find its
+    /// events.
+    fn commit(&self, store: &dyn Store, batch: &mut Batch, number: u64) -> Result<Committed, CommitError> {
+        if batch.is_empty() {
+            return Ok(Committed { first: self.newest() + 1, not_new: Vec::new() });
+        }
+        let _advance = self.advance();
+        let commit = batch.commit(number);
+        let committed = self.try_to_commit(store, &commit)?;
+        let events = commit.events;
+        let last = committed.first + events.len() as u64 - 1;
+        if committed.first > self.newest() + 1 {
+            self.read_up_to(store, committed.first - 1);
+        }
+        let stored = (committed.first..).zip(events).map(|(offset, event)| self.stored(offset, event));
+        self.advance_to(last, stored.collect());
+        Ok(committed)
+    }
+
+    /// The loop of the thread that follows the events of other writers.
+    fn follow(&self, store: &dyn Store) {
+        let mut tries = 0;
+        while !self.queue().closed {
+            match store.newer(self.newest(), FOLLOW) {
+                Ok(newest) => {
+                    tries = 0;
+                    let _advance = self.advance();
+                    self.read_up_to(store, newest);
+                }
+                Err(error) => {
+                    tracing::error!(%error, "new events of other writers cannot be read");
+                    thread::sleep(RETRY.delay(tries, rand::random()).min(FOLLOW));
+                    tries += 1;
+                }
             }
+        }
+    }
+
+    fn advance(&self) -> MutexGuard<'_, ()> {
+        self.advance.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn newest(&self) -> u64 {
+        *self.committed.borrow()
+    }
+
+    fn stored(&self, offset: u64, event: NewEvent) -> Arc<StoredEvent> {
+        Arc::new(StoredEvent::new(&self.epoch, offset, event))
+    }
+
+    /// Reads the events of other writers up to `newest` into the window. Events that cannot be read are left to readers,
+    /// who find out why.
+    fn read_up_to(&self, store: &dyn Store, newest: u64) {
+        while self.newest() < newest {
+            let next = self.newest() + 1;
+            let limit = usize::try_from(newest - self.newest()).unwrap_or(READ_TOGETHER).min(READ_TOGETHER);
+            let events = store.events(self.newest(), limit).unwrap_or_default();
+            let is_dense = (next..).zip(&events).all(|(expected, (offset, _))| expected == *offset);
+            if events.is_empty() || !is_dense {
+                return self.advance_to(newest, Vec::new());
+            }
+            let stored: Vec<_> = events.into_iter().map(|(offset, event)| self.stored(offset, event)).collect();
+            let last = next + stored.len() as u64 - 1;
+            self.advance_to(last, stored);
+        }
+    }
+
+    /// Lets readers know of the events up to `newest`, of which `events` are the last ones.
+    fn advance_to(&self, newest: u64, events: Vec<Arc<StoredEvent>>) {
+        self.window.extend(events);
+        self.committed.send_if_modified(|committed| mem::replace(committed, newest.max(*committed)) < newest);
+    }
+
+    /// Deletes the oldest events, if many more than are to be kept have come.
+    fn delete_oldest(&self, store: &dyn Store) {
+        let history = store.history();
+        let keep_from = history.newest.saturating_sub(self.retention.events) + 1;
+        if keep_from > history.oldest + TRIM_BEHIND
+            && let Err(error) = store.keep_house(Timestamp(i64::MIN), keep_from, usize::MAX)
+        {
+            tracing::error!(%error, "the oldest events cannot be deleted");
         }
     }
 
@@ -413,30 +519,31 @@ impl Shared {
         self.healthy.store(looked.is_ok(), Ordering::Relaxed);
     }
 
-    /// Commits, and repeats a failed commit. Returns `false` if the journal is closed and the commit fails.
-    fn commit(&self, store: &dyn Store, changes: Vec<Change>) -> bool {
+    fn try_to_commit(&self, store: &dyn Store, commit: &Commit) -> Result<Committed, CommitError> {
         let mut tries = 0;
         loop {
             let began = Instant::now();
-            match store.commit(changes.clone()) {
-                Ok(()) => {
+            let error = match store.commit(commit) {
+                Ok(committed) => {
                     self.commits.observe(began.elapsed());
                     self.healthy.store(true, Ordering::Relaxed);
-                    return true;
+                    return Ok(committed);
                 }
-                Err(error) => {
-                    self.healthy.store(false, Ordering::Relaxed);
-                    tracing::error!(
-                        %error, changes = changes.len(),
-                        "the store cannot commit; sockets are not read until it can"
-                    );
-                    if self.queue().closed {
-                        return false;
-                    }
-                    thread::sleep(RETRY.delay(tries, rand::random()));
-                    tries += 1;
-                }
+                Err(CommitError::Unavailable(error)) => error,
+            };
+            self.healthy.store(false, Ordering::Relaxed);
+            let (events, changes) = (commit.events.len(), commit.changes.len());
+            tracing::error!(%error, events, changes, "the store cannot commit; sockets are not read until it can");
+            if self.queue().closed {
+                return Err(closed());
             }
+            thread::sleep(RETRY.delay(tries, rand::random()));
+            tries += 1;
         }
     }
+}
+
+/// The outcome of a step for which there is no store any more.
+fn closed() -> CommitError {
+    StoreError::new("commit", "the journal was closed").into()
 }

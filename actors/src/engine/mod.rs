@@ -1,10 +1,11 @@
 //! Persistence: the interfaces of the store and the leases, which are implemented elsewhere, and the journal that uses
 //! them.
 //!
-//! A [`Store`] keeps the event log and a few tables of records, and commits changes of both atomically. The [`Journal`]
-//! is the only access to it: it numbers events, gathers steps into commits and serves readers. [`Leases`] decide which
+//! A [`Store`] keeps the event log and a few tables of records. It numbers events, and commits changes of both atomically. The [`Journal`]
+//! is the only access to it: it gathers steps into commits and serves readers. [`Leases`] decide which
 //! process may log in as which user.
 
+mod batch;
 mod copy;
 mod housekeeping;
 mod journal;
@@ -24,4 +25,6 @@ pub(crate) use lease::ProcessLeases;
 pub use lease::{Lease, LeaseError, Leases, LoginName};
 pub use memory::MemoryStore;
 pub use reader::{LogBatch, LogReader};
-pub use store::{Change, History, Record, Store, StoreError, StoredEvent, Table};
+pub use store::{
+    Change, Commit, CommitError, Committed, History, NewEvent, Record, Store, StoreError, StoredEvent, Table,
+};

@@ -1,6 +1,9 @@
 //! Events: what happened in a conversation or on a connection, the same for every subscriber.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{Arc, OnceLock},
+};
 
 use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::{Map, Value};
@@ -15,7 +18,7 @@ use tertulia_core::{
 
 use super::EventKind;
 use crate::{
-    engine::{Loggable, StoredEvent},
+    engine::{Loggable, NewEvent},
     role::Role,
 };
 
@@ -55,8 +58,8 @@ pub struct Origin {
 /// One event.
 #[derive(Clone, Debug)]
 pub struct Event {
-    /// The resume cursor.
-    pub id: EventId,
+    /// Set when the event is durable; at once if nothing is kept.
+    pub(crate) id: OnceLock<EventId>,
     /// The account and the connection of the event.
     pub origin: Arc<Origin>,
     /// The conversation; `None` for the connection's own events.
@@ -271,6 +274,13 @@ impl EventData {
 }
 
 impl Event {
+    /// The resume cursor. `None` until the event is durable, because only its commit determines its offset. If nothing
+    /// is kept, every event has one.
+    #[must_use]
+    pub fn id(&self) -> Option<&EventId> {
+        self.id.get()
+    }
+
     /// The kind.
     #[must_use]
     pub fn kind(&self) -> EventKind {
@@ -291,12 +301,33 @@ impl Event {
 }
 
 impl Serialize for Event {
-    /// Serializes the event as a CloudEvents 1.0 object.
+    /// Serializes the event as a CloudEvents 1.0 object; without `id` until the event has one.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Origin { account, connection } = &*self.origin;
         let mut event = serializer.serialize_map(None)?;
         event.serialize_entry("specversion", "1.0")?;
-        event.serialize_entry("id", &self.id.to_string())?;
+        if let Some(id) = self.id() {
+            event.serialize_entry("id", &id.to_string())?;
+        }
+        self.serialize_members(&mut event)?;
+        event.end()
+    }
+}
+
+/// An event as the store keeps it, without `specversion` and `id`.
+struct WithoutId<'e>(&'e Event);
+
+impl Serialize for WithoutId<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut event = serializer.serialize_map(None)?;
+        self.0.serialize_members(&mut event)?;
+        event.end()
+    }
+}
+
+impl Event {
+    /// Serializes the members after `id`.
+    fn serialize_members<M: SerializeMap>(&self, event: &mut M) -> Result<(), M::Error> {
+        let Origin { account, connection } = &*self.origin;
         event.serialize_entry("source", &format!("/accounts/{account}/connections/{connection}"))?;
         if let Some(conversation) = &self.conversation {
             event.serialize_entry("subject", conversation)?;
@@ -314,7 +345,7 @@ impl Serialize for Event {
             }
             data => event.serialize_entry("data", data)?,
         }
-        event.end()
+        Ok(())
     }
 }
 
@@ -327,16 +358,19 @@ struct FirstSeen<'e> {
 }
 
 impl Loggable for Event {
-    fn stored(&self) -> StoredEvent {
+    fn stored(&self) -> NewEvent {
         // The names and values of an event can always be serialized.
-        let json = serde_json::to_vec(self).unwrap_or_default();
-        StoredEvent {
-            offset: self.id.offset,
+        let json = serde_json::to_vec(&WithoutId(self)).unwrap_or_default();
+        NewEvent {
             connection: self.origin.connection.share(),
             conversation: self.conversation.as_ref().map(ConversationId::share),
             name: self.data.name().into(),
             // A store in memory keeps the bytes for days, so the unused capacity is dropped.
             json: json.into_boxed_slice().into(),
         }
+    }
+
+    fn committed(&self, epoch: &Arc<str>, offset: u64) {
+        self.id.get_or_init(|| EventId { epoch: Arc::clone(epoch), offset });
     }
 }

@@ -7,14 +7,17 @@ mod block;
 mod commit;
 mod damage;
 mod directory;
+mod expiry;
+mod housekeeping;
 mod leases;
+mod record;
 mod rows;
 mod store;
 
 /// Decodes the events of a row as it may be on the disk, prefixed with its key. Only for the fuzzer.
 #[cfg(fuzzing)]
 #[doc(hidden)]
-pub fn events_of_row(bytes: &[u8]) -> Option<Vec<tertulia_actors::engine::StoredEvent>> {
+pub fn events_of_row(bytes: &[u8]) -> Option<Vec<(u64, tertulia_actors::engine::NewEvent)>> {
     let (key, row) = bytes.split_at_checked(12)?;
     block::read(block::BlockKey::from_bytes(key)?, row)
 }

@@ -305,7 +305,7 @@ impl Worker {
         }
         if !changes.is_empty() || self.untold >= TOLD_EVERY {
             changes.push(self.progress());
-            self.append(changes, || {});
+            self.append(changes);
         }
         if self.unread.is_empty()
             && let Some(mut log) = self.log.take()
@@ -426,16 +426,14 @@ impl Worker {
         self.attempts += 1;
     }
 
-    fn append(&self, changes: Vec<Change>, then: impl FnOnce() + Send + 'static) {
-        self.context.journal.append(0, |_| Step { changes, then: Some(Box::new(then)), ..Step::default() });
+    /// Writes `changes` to the store, without waiting until they are durable.
+    fn append(&self, changes: Vec<Change>) {
+        self.context.journal.append(Step { changes, ..Step::default() });
     }
 
     /// Writes `changes` to the store and waits until they are durable; `false` if the store is closed.
     fn keep(&self, changes: Vec<Change>) -> impl Future<Output = bool> + use<> {
-        let (told, kept) = oneshot::channel();
-        self.append(changes, move || {
-            let _ = told.send(());
-        });
+        let kept = self.context.journal.keep(changes);
         async move { kept.await.is_ok() }
     }
 

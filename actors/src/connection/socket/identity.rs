@@ -61,9 +61,7 @@ impl Connection {
             return;
         }
         match identity_record::record(&self.settings.id, &granted_for, consumer, self.principal.consumer_id()) {
-            Ok(change) => {
-                journal.append(0, |_| Step { changes: vec![change], ..Step::default() });
-            }
+            Ok(change) => journal.append(Step { changes: vec![change], ..Step::default() }),
             Err(error) => self.context.note_error(&error),
         }
     }

@@ -23,7 +23,7 @@ use tertulia_actors::{
         command::{Command, SendText},
         id::{ConnectionId, ConversationId},
     },
-    engine::{Change, Journal, MemoryStore, RecordKey, Retention, Store, Table},
+    engine::{Journal, MemoryStore, RecordKey, Retention, Store, Table},
     files::{FileType, UploadSource},
     intake::IntakeSettings,
     platform::AppCredentials,
@@ -105,9 +105,9 @@ async fn the_log_is_whole_wherever_the_process_ends() {
     let id = emulator.create_conversation(None, None);
     let mut said = Vec::new();
     for round in 0..6 {
-        let run = Run::begin(&emulator, &store, |change| match change {
-            Change::Append(event) if &*event.name == "message" => Cut::After,
-            _ => Cut::No,
+        let run = Run::begin(&emulator, &store, |commit| {
+            let has_message = commit.events.iter().any(|event| &*event.name == "message");
+            if has_message { Cut::After } else { Cut::No }
         });
         run.ready().await;
         let text = round.to_string();
@@ -458,7 +458,7 @@ async fn what_a_webhook_brought_is_kept_before_it_is_answered() {
         tertulia.stop(PATIENCE).await;
     }
     let log: Vec<Value> =
-        store.events(0, 100).unwrap().iter().map(|event| serde_json::from_slice(&event.json).unwrap()).collect();
+        store.events(0, 100).unwrap().iter().map(|(_, event)| serde_json::from_slice(&event.json).unwrap()).collect();
     assert_eq!(texts(&log), ["0", "1", "2", "3"]);
     assert_whole(&log);
 }
