@@ -21,7 +21,7 @@ use actix_web::{
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tertulia_actors::{
-    core::{command::KEY_CHARS, id::CommandKey},
+    core::{command::KEY_CHARS, id::CommandKey, time::Timestamp},
     engine::{Change, Journal, Record, RecordKey, StoreError, Table},
 };
 use tokio::{sync::OwnedMutexGuard, time::timeout};
@@ -369,7 +369,8 @@ async fn read(journal: &Journal, key: RecordKey) -> Result<Option<Kept>, StoreEr
 
 async fn write(journal: &Journal, key: &RecordKey, kept: &Kept) -> Result<(), Problem> {
     let value = serde_json::to_vec(kept).unwrap_or_default();
-    commit(journal, Change::Put(Table::Answers, Record::new(key.clone(), value))).await
+    let until = Timestamp(kept.at).after(journal.retention().answers);
+    commit(journal, Change::Put(Table::Answers, Record::new(key.clone(), value).until(until))).await
 }
 
 async fn commit(journal: &Journal, change: Change) -> Result<(), Problem> {

@@ -77,7 +77,8 @@ impl Service {
     /// [`ServiceError`]: some part of the service cannot start.
     pub fn start(configuration: &Configuration) -> Result<Self, ServiceError> {
         let Engine { path, leases, retain_events, retain_days } = &configuration.engine;
-        let (store, retention) = (EmbeddedStore::open(path)?, retention(*retain_events, *retain_days));
+        let retention = retention(*retain_events, *retain_days);
+        let store = EmbeddedStore::open_keeping(path, retention)?;
         let added = AddedConnections::kept(&store)?;
         let leases = FileLeases::new(leases.clone().unwrap_or_else(FileLeases::default_directory));
         let journal = Journal::start(Arc::new(store), retention).map_err(ServiceError::Thread)?;

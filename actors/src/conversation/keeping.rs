@@ -124,8 +124,12 @@ impl Conversation {
     }
 
     fn snapshot_change(&self) -> Option<Change> {
-        match self.written().to_bytes() {
-            Ok(value) => Some(Change::Put(Table::Snapshots, Record::new(self.record_key(), value))),
+        let written = self.written();
+        match written.to_bytes() {
+            Ok(value) => {
+                let keep_until = written.keep_until(self.upstream.journal.retention());
+                Some(Change::Put(Table::Snapshots, Record { keep_until, ..Record::new(self.record_key(), value) }))
+            }
             Err(error) => {
                 tracing::error!(conversation = %self.id(), %error, "the conversation cannot be serialized");
                 None

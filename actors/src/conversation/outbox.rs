@@ -16,20 +16,20 @@ use super::{
     durable::{Accepted, Answered, Durable, Ending},
 };
 use crate::{
-    engine::{Change, Journal, Record, RecordKey, StoreError, Table},
+    engine::{Change, Journal, Record, RecordKey, Retention, StoreError, Table},
     subscriber::EventData,
     supervision::DepthPermit,
 };
 
 impl Waiting {
     /// The outbox record from which the next run restores the command, if the command is durable.
-    pub(super) fn record(&self, conversation: &RecordKey) -> Option<Change> {
+    pub(super) fn record(&self, conversation: &RecordKey, retention: Retention) -> Option<Change> {
         let durable = self.durable.as_ref()?;
         let mut accepted = Accepted::new(durable, self.number, &self.command, self.deadline);
         accepted.caller = self.caller.clone();
         accepted.found = self.found();
         accepted.suspicion = self.suspicion.as_ref().map(|suspected| suspected.suspicion);
-        durable.put(conversation, &accepted)
+        durable.put(conversation, &accepted, retention)
     }
 }
 
@@ -43,12 +43,12 @@ impl Conversation {
         }
         let metadata = message.metadata.as_deref().map(Json::from);
         let Some(key) = metadata.as_ref().and_then(key_of) else { return };
-        let record_key = self.record_key();
+        let (record_key, retention) = (self.record_key(), self.upstream.journal.retention());
         let (mut changes, mut answered) = (Vec::new(), None);
         for waiting in &mut self.commands.waiting {
             if waiting.notice(message, &key) {
                 // The response may arrive in another run, which does not receive the message again.
-                changes.extend(waiting.record(&record_key));
+                changes.extend(waiting.record(&record_key, retention));
             }
         }
         for open in &mut self.commands.open {
@@ -63,7 +63,7 @@ impl Conversation {
             self.commands.open.retain(|open| !open.is_asked_as(&durable));
             self.emit(EventData::CommandSent { key: done.key.clone(), command, sequence: done.sequence, caller });
             let ending = Ending::of(&durable, &Ok(done));
-            changes.extend(durable.end(&record_key, ending));
+            changes.extend(durable.end(&record_key, ending, retention));
         }
         for change in changes {
             self.change(change);
@@ -199,7 +199,7 @@ impl Conversation {
         let Some(waiting) = self.commands.waiting.iter().find(|waiting| waiting.is_asked_as(&durable)) else { return };
         let (conversation, journal) = (self.record_key(), Arc::clone(&self.upstream.journal));
         let key = durable.record_key(&conversation);
-        let put: Option<Change> = waiting.record(&conversation);
+        let put: Option<Change> = waiting.record(&conversation, journal.retention());
         let accepting = async move {
             if journal.keeps()
                 && let Some(answered) = answered(Arc::clone(&journal), key).await?

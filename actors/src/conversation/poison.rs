@@ -161,7 +161,7 @@ impl Conversation {
         }
         if let Some(mut poisoned) = self.poisoned.take().and_then(|key| self.commands.withdraw(&key)) {
             if let Some(durable) = poisoned.durable.take() {
-                let changes = durable.end(&self.record_key(), Ending::Forget);
+                let changes = durable.end(&self.record_key(), Ending::Forget, self.upstream.journal.retention());
                 let step = NumberedStep { changes, ..NumberedStep::default() };
                 self.upstream.log.append(&self.upstream.origin, &id, step);
             }

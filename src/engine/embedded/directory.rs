@@ -191,11 +191,13 @@ impl Directory {
     }
 
     /// Marks the store as one of the current format, before anything is written that older versions would misread.
-    pub(super) fn upgrade(&self) -> io::Result<()> {
-        match fs::read(self.path.join(FORMAT))? == format(VERSION).as_bytes() {
-            true => Ok(()),
-            false => self.write_format(),
+    /// Returns whether it was of an older format.
+    pub(super) fn upgrade(&self) -> io::Result<bool> {
+        let is_older = fs::read(self.path.join(FORMAT))? != format(VERSION).as_bytes();
+        if is_older {
+            self.write_format()?;
         }
+        Ok(is_older)
     }
 
     /// Writes the file so that it is complete or missing after a crash.

@@ -13,6 +13,7 @@ mod leases;
 mod record;
 mod rows;
 mod store;
+mod upgrade;
 
 /// Decodes the events of a row as it may be on the disk, prefixed with its key. Only for the fuzzer.
 #[cfg(fuzzing)]

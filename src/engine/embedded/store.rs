@@ -12,7 +12,8 @@ use fjall::Readable as _;
 use tertulia_actors::{
     core::time::Timestamp,
     engine::{
-        Commit, CommitError, Committed, History, NewEvent, Record, RecordKey, Store, StoreCopy, StoreError, Table,
+        Commit, CommitError, Committed, History, NewEvent, Record, RecordKey, Retention, Store, StoreCopy, StoreError,
+        Table,
     },
 };
 
@@ -26,6 +27,7 @@ use super::{
     housekeeping::{self, KEEP_HOUSE},
     record,
     rows::{Log, Rows, TablesError},
+    upgrade,
 };
 
 const READ_EVENTS: &str = "read events";
@@ -84,10 +86,21 @@ impl EmbeddedStore {
     /// # Errors
     /// [`OpenError`]: the store is already open, has an unknown format, is damaged, or the system refused.
     pub fn open(directory: &Path) -> Result<Self, OpenError> {
+        Self::open_keeping(directory, Retention::default())
+    }
+
+    /// Opens the store like [`Self::open`]. If an earlier version wrote it, its records get the times of `retention`
+    /// until which they are kept.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    pub fn open_keeping(directory: &Path, retention: Retention) -> Result<Self, OpenError> {
         let directory = Directory::claim(directory)?;
         let opened = || -> Result<_, TablesError> {
             let (rows, log) = open_or_begin(&directory)?;
-            directory.upgrade()?;
+            if directory.upgrade()? {
+                upgrade::write_expiries(&rows, retention)?;
+            }
             let acknowledged = Acknowledged::begin(&directory.acknowledged(), &log.history.epoch, log.commits)?;
             Ok((rows, log, acknowledged, directory.identity()?))
         };
