@@ -146,6 +146,7 @@ impl Builder {
             notifications: Arc::default(),
             directory: Arc::new(Directory::default()),
             dead_letters: Arc::new(dead_letters),
+            unhandled: Arc::default(),
             leases: self.leases.unwrap_or_else(|| Arc::new(ProcessLeases::default())),
             metrics,
             supervision,

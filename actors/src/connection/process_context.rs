@@ -6,6 +6,7 @@ use crate::{
     conversation::Directory,
     dead_letters::DeadLetters,
     engine::{Journal, Leases},
+    frame_window::FrameBudget,
     log::Log,
     metrics::Metrics,
     platform::Platform,
@@ -28,6 +29,8 @@ pub(crate) struct ProcessContext {
     pub notifications: Arc<NotificationTable>,
     /// The conversations of the process, by connection and id.
     pub directory: Arc<Directory>,
+    /// Limits what all connections have read and not handled.
+    pub unhandled: Arc<FrameBudget>,
     /// Grants the right to log in.
     pub leases: Arc<dyn Leases>,
     /// The counters of the process.

@@ -68,7 +68,8 @@ impl Conversation {
     /// Keeps a frame's place occupied until everything it brought is durable.
     fn hold(&mut self, place: FramePermit) {
         if self.keeps() {
-            self.afterwards(Box::new(move || drop(place)));
+            let place = place.until_kept();
+            self.afterwards(Box::new(move || place.kept()));
         }
     }
 

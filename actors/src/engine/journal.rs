@@ -30,9 +30,6 @@ const TOGETHER: usize = 1_024;
 const FOLLOW: Duration = Duration::from_millis(250);
 /// The most events of other writers read at once.
 const READ_TOGETHER: usize = 256;
-/// The most steps that wait for a commit. Long before this limit the sockets are no longer read, because most steps
-/// occupy the place of their frame. At the limit the caller blocks, and its whole arbiter with it.
-const WAITING: usize = 65_536;
 /// The pauses between attempts of a failed commit.
 const RETRY: Backoff =
     Backoff { floor: Duration::from_millis(100), base: Duration::from_millis(100), max: Duration::from_secs(5) };
@@ -113,8 +110,6 @@ struct Shared {
     queue: Mutex<Queue>,
     /// Signals a waiting step or the closing of the journal.
     filled: Condvar,
-    /// Signals that a step may be added again.
-    drained: Condvar,
     /// The newest durable event that readers know of.
     committed: watch::Sender<u64>,
     window: Window,
@@ -190,7 +185,6 @@ impl Journal {
                 epoch,
                 queue: Mutex::new(Queue { counted: newest, waiting: Vec::new(), committing: false, closed: false }),
                 filled: Condvar::new(),
-                drained: Condvar::new(),
                 committed: watch::Sender::new(newest),
                 window: Window::default(),
                 advance: Mutex::new(()),
@@ -244,13 +238,11 @@ impl Journal {
         self.shared.queue().waiting.len()
     }
 
-    /// Appends one step.
+    /// Appends one step. Never blocks, because an arbiter whose thread stands still misses its timers. What waits here is
+    /// limited where it enters the process: most steps occupy the place of their frame until they are durable, and while
+    /// no place is free no socket is read; others are commands, whose number is limited too.
     pub fn append(&self, step: Step) {
         let mut queue = self.shared.queue();
-        if self.keeps() {
-            let is_full = |queue: &mut Queue| queue.waiting.len() >= WAITING && !queue.closed;
-            queue = self.shared.drained.wait_while(queue, is_full).unwrap_or_else(PoisonError::into_inner);
-        }
         if self.keeps() && !queue.closed {
             queue.waiting.push(step);
             let count = queue.waiting.len();
@@ -358,7 +350,6 @@ impl Journal {
     pub fn close(&self) {
         self.shared.queue().closed = true;
         self.shared.filled.notify_all();
-        self.shared.drained.notify_all();
         let threads = mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
         for thread in threads {
             if thread.join().is_err() {
@@ -506,7 +497,6 @@ impl Shared {
             queue.waiting.drain(..TOGETHER).collect()
         };
         queue.committing = true;
-        self.drained.notify_all();
         Some(steps)
     }
 
@@ -546,4 +536,87 @@ impl Shared {
 /// The outcome of a step for which there is no store any more.
 fn closed() -> CommitError {
     StoreError::new("commit", "the journal was closed").into()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{num::NonZeroUsize, sync::mpsc};
+
+    use super::*;
+    use crate::engine::{History, MemoryStore, Record, RecordKey, Table};
+
+    /// A store that stands still until it is released.
+    struct Standing {
+        store: MemoryStore,
+        stands: Mutex<bool>,
+        released: Condvar,
+    }
+
+    impl Store for Standing {
+        fn history(&self) -> History {
+            self.store.history()
+        }
+
+        fn last_commit(&self) -> u64 {
+            self.store.last_commit()
+        }
+
+        fn commit(&self, commit: &Commit) -> Result<Committed, CommitError> {
+            drop(self.released.wait_while(self.stands.lock().unwrap(), |stands| *stands).unwrap());
+            self.store.commit(commit)
+        }
+
+        fn events(&self, after: u64, limit: usize) -> Result<Vec<(u64, NewEvent)>, StoreError> {
+            self.store.events(after, limit)
+        }
+
+        fn get(&self, table: Table, key: &RecordKey) -> Result<Option<bytes::Bytes>, StoreError> {
+            self.store.get(table, key)
+        }
+
+        fn scan(
+            &self,
+            table: Table,
+            prefix: &RecordKey,
+            after: Option<&RecordKey>,
+            limit: usize,
+        ) -> Result<Vec<Record>, StoreError> {
+            self.store.scan(table, prefix, after, limit)
+        }
+
+        fn keep_house(&self, now: Timestamp, oldest: u64, letters: usize) -> Result<usize, StoreError> {
+            self.store.keep_house(now, oldest, letters)
+        }
+    }
+
+    /// An arbiter whose thread stands still misses its timers, so no number of waiting steps makes a caller wait.
+    #[test]
+    fn steps_are_appended_while_the_store_stands_still() {
+        const STEPS: usize = 100_000;
+        let store = MemoryStore::new(NonZeroUsize::MIN);
+        let store = Arc::new(Standing { store, stands: Mutex::new(true), released: Condvar::new() });
+        let journal = Journal::start(Arc::clone(&store) as Arc<dyn Store>, Retention::default()).unwrap();
+        let (outcomes, kept) = mpsc::channel();
+        let appending = {
+            let journal = Arc::clone(&journal);
+            let (appended, done) = mpsc::channel();
+            thread::spawn(move || {
+                for step in 0..STEPS {
+                    let outcomes = outcomes.clone();
+                    let change = Change::Put(Table::Notes, Record::new(RecordKey::of(&["newest"]), step.to_string()));
+                    let then: AfterCommit = Box::new(move |outcome| outcomes.send((step, outcome.is_ok())).unwrap());
+                    journal.append(Step { changes: vec![change], then: Some(then), ..Step::default() });
+                }
+                appended.send(()).unwrap();
+            });
+            done
+        };
+        let appended = appending.recv_timeout(Duration::from_secs(60));
+        *store.stands.lock().unwrap() = false;
+        store.released.notify_all();
+        appended.expect("the caller waits for the store");
+        let outcomes: Vec<(usize, bool)> = kept.iter().take(STEPS).collect();
+        assert!(outcomes.into_iter().eq((0..STEPS).map(|step| (step, true))), "each is kept, in order");
+        journal.close();
+    }
 }

@@ -39,6 +39,7 @@ use super::{
 };
 use crate::{
     conversation::{ConversationSettings, FramePermit},
+    frame_window::FrameWindow,
     subscriber::EventData,
 };
 
@@ -113,6 +114,7 @@ impl Connection {
                 max_waiting_commands: settings.max_waiting_commands,
             },
         );
+        let window = FrameWindow::new(settings.max_unhandled_frames, Arc::clone(&context.process.unhandled));
         Self {
             context,
             me,
@@ -123,7 +125,7 @@ impl Connection {
             lookups: TaskTracker::new(),
             token_queue: TokenQueue::default(),
             ending: CancellationToken::new(),
-            link: Link::new(settings.max_unhandled_frames),
+            link: Link::new(window),
             waits: Waits::default(),
             requests: RequestTable::new(settings.max_requests.min(WRITE_QUEUE)),
             commands: CommandQueue::default(),

@@ -2,6 +2,7 @@
 //! `kill -9`, and the next run begins on what the store has.
 
 mod disk;
+mod refused;
 mod run;
 
 use std::{
