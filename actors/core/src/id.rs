@@ -115,6 +115,10 @@ identifiers! {
     ConnectionId;
     /// The caller's key of a command: a repeated key has its effect only once.
     CommandKey;
+    /// A node's name: one process among those that share a database. Unique among the nodes.
+    NodeId;
+    /// A label of nodes, which connections refer to. Each node's name is one of its labels.
+    NodeLabel;
     /// A consumer's id at a connector, such as `whatsapp:15550100` (protocol [§10.2](crate::protocol#102)).
     ExternalConsumerId;
 }
