@@ -104,7 +104,7 @@ fn duties_without_a_node_wait_until_the_set_of_nodes_is_quiet_and_those_of_a_fen
     cluster.view.duties.insert(released.clone(), Assignment::Released { token, next: None });
     cluster.hold(&fenced, "gone");
     cluster.view.unchanged_for = QUIET - Duration::from_millis(1);
-    assert_eq!(cluster.plan("a").take, [fenced.clone()]);
+    assert_eq!(cluster.plan("a").take, std::slice::from_ref(&fenced));
     cluster.view.unchanged_for = QUIET;
     assert_eq!(cluster.plan("a").take, [never, released, fenced]);
 }
