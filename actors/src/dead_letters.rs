@@ -385,7 +385,9 @@ mod tests {
     use tertulia_core::time::Timestamp;
 
     use super::*;
-    use crate::engine::{Commit, CommitError, Committed, History, MemoryStore, NewEvent, Retention, Store, StoreError};
+    use crate::engine::{
+        Cluster, Commit, CommitError, Committed, History, MemoryStore, NewEvent, Retention, Store, StoreError,
+    };
 
     fn letters(limits: DeadLetterLimits) -> DeadLetters {
         DeadLetters::new(limits, Arc::default(), Journal::forgetful())
@@ -497,6 +499,10 @@ mod tests {
                 return Err(StoreError::new("commit", "there is no room").into());
             }
             self.store.commit(commit)
+        }
+
+        fn cluster(&self) -> Arc<dyn Cluster> {
+            self.store.cluster()
         }
 
         fn last_commit(&self) -> u64 {

@@ -2,10 +2,14 @@
 
 use std::sync::{Arc, OnceLock};
 
-use tertulia_core::id::ConversationId;
+use dashmap::DashMap;
+use tertulia_core::{
+    id::{ConnectionId, ConversationId},
+    placement::Acting,
+};
 
 use crate::{
-    engine::{AfterCommit, Change, Journal, Loggable, Step},
+    engine::{AfterCommit, Change, CommitError, Committed, Journal, Loggable, Step},
     metrics::Metrics,
     subscriber::{Event, EventData, Origin, RoutingTable},
 };
@@ -53,13 +57,39 @@ pub(crate) struct Log {
     journal: Arc<Journal>,
     routing: Arc<RoutingTable>,
     metrics: Arc<Metrics>,
+    /// The rights to write for connections.
+    rights: DashMap<ConnectionId, Acting>,
 }
 
 impl Log {
     /// Returns a log that appends events to `journal` and offers them to the subscribers in `routing`.
     #[must_use]
     pub(crate) fn new(journal: Arc<Journal>, routing: Arc<RoutingTable>, metrics: Arc<Metrics>) -> Self {
-        Self { journal, routing, metrics }
+        Self { journal, routing, metrics, rights: DashMap::new() }
+    }
+
+    /// Sets the right with which everything is written for `connection` from now on.
+    pub(crate) fn assign(&self, connection: &ConnectionId, acting: Acting) {
+        self.rights.insert(connection.clone(), acting);
+    }
+
+    /// The right with which is written for `connection`; `None` before it was taken.
+    pub(crate) fn acting(&self, connection: &ConnectionId) -> Option<Acting> {
+        self.rights.get(connection).map(|acting| acting.clone())
+    }
+
+    /// Forgets the right to write for a connection that has ended, and returns it.
+    pub(crate) fn release(&self, connection: &ConnectionId) -> Option<Acting> {
+        self.rights.remove(connection).map(|(_, acting)| acting)
+    }
+
+    /// Stores changes of a connection's records. The future completes with the outcome.
+    pub(crate) fn keep(
+        &self,
+        connection: &ConnectionId,
+        changes: Vec<Change>,
+    ) -> impl Future<Output = Result<Committed, CommitError>> + Send + use<> {
+        self.journal.keep_for(self.acting(connection), changes)
     }
 
     /// Emits one event: appends it to the log and offers it to every matching subscriber.
@@ -112,7 +142,7 @@ impl Log {
         });
         let named: Vec<(Arc<Event>, bool)> = named.collect();
         let events = named.iter().map(|(event, _)| Arc::clone(event) as Arc<dyn Loggable>).collect();
-        self.journal.append(Step { events, changes, then });
+        self.journal.append(Step { acting: self.acting(&origin.connection), events, changes, then });
         for (event, _) in named.iter().filter(|(_, is_wanted)| *is_wanted) {
             self.metrics.events_missed.inc_by(routes.offer(event));
         }

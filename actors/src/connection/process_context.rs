@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::{
     conversation::Directory,
     dead_letters::DeadLetters,
-    engine::{Journal, Leases},
+    engine::{Cluster, Journal},
     frame_window::FrameBudget,
     log::Log,
     metrics::Metrics,
@@ -31,8 +31,8 @@ pub(crate) struct ProcessContext {
     pub directory: Arc<Directory>,
     /// Limits what all connections have read and not handled.
     pub unhandled: Arc<FrameBudget>,
-    /// Grants the right to log in.
-    pub leases: Arc<dyn Leases>,
+    /// Assigns connections and logins to the processes that share the store.
+    pub cluster: Arc<dyn Cluster>,
     /// The counters of the process.
     pub metrics: Arc<Metrics>,
     /// How actors are restarted and given up.

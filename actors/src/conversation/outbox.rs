@@ -198,6 +198,7 @@ impl Conversation {
     fn accept(&mut self, durable: Durable, ctx: &mut Context<Self>) {
         let Some(waiting) = self.commands.waiting.iter().find(|waiting| waiting.is_asked_as(&durable)) else { return };
         let (conversation, journal) = (self.record_key(), Arc::clone(&self.upstream.journal));
+        let (log, connection) = (Arc::clone(&self.upstream.log), self.upstream.origin.connection.clone());
         let key = durable.record_key(&conversation);
         let put: Option<Change> = waiting.record(&conversation, journal.retention());
         let accepting = async move {
@@ -207,7 +208,7 @@ impl Conversation {
                 return Ok(Some(answered));
             }
             // A command whose record was not kept must not run: the next run of the process would not know of it.
-            match journal.keep(put.into_iter().collect()).await {
+            match log.keep(&connection, put.into_iter().collect()).await {
                 Ok(_) => Ok(None),
                 Err(error) => Err(StoreError::new("store a command", error)),
             }

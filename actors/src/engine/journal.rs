@@ -11,12 +11,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tertulia_core::{session::Backoff, time::Timestamp};
+use tertulia_core::{placement::Acting, session::Backoff, time::Timestamp};
 use tokio::sync::{Semaphore, oneshot, watch};
 
 use super::{
-    Change, Commit, CommitError, Committed, LogReader, NewEvent, Store, StoreCopy, StoreError, StoredEvent,
-    batch::Batch, window::Window,
+    Change, Cluster, Commit, CommitError, Committed, LocalCluster, LogReader, NewEvent, SendGate, Store, StoreCopy,
+    StoreError, StoredEvent, batch::Batch, window::Window,
 };
 use crate::metrics::Latency;
 
@@ -57,6 +57,9 @@ pub trait Loggable: Send + Sync {
 /// Events and changes that become durable together.
 #[derive(Default)]
 pub struct Step {
+    /// The duty for which the step is made, if only its holder may make it. If another node has the duty, nothing of the
+    /// step is kept.
+    pub acting: Option<Acting>,
     /// The events.
     pub events: Vec<Arc<dyn Loggable>>,
     /// Changes of records.
@@ -97,6 +100,7 @@ impl Default for Retention {
 /// Makes steps durable, in the order of their arrival. Without a store it only counts events.
 pub struct Journal {
     shared: Arc<Shared>,
+    cluster: Arc<dyn Cluster>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     reading: Arc<Semaphore>,
 }
@@ -134,7 +138,7 @@ impl Journal {
     #[must_use]
     pub fn forgetful() -> Arc<Self> {
         let epoch = format!("{:x}", jiff::Timestamp::now().as_microsecond());
-        Self::over(None, epoch.into(), 0, Retention::default())
+        Self::over(None, Arc::new(LocalCluster::default()), epoch.into(), 0, Retention::default())
     }
 
     /// Returns a journal that continues the log of `store`.
@@ -161,7 +165,8 @@ impl Journal {
     /// No thread could be started for the writer.
     pub fn start(store: Arc<dyn Store>, retention: Retention) -> std::io::Result<Arc<Self>> {
         let history = store.history();
-        let journal = Self::over(Some(Arc::clone(&store)), history.epoch, history.newest, retention);
+        let cluster = store.cluster();
+        let journal = Self::over(Some(Arc::clone(&store)), cluster, history.epoch, history.newest, retention);
         if store.is_shared() {
             let store = Arc::clone(&store);
             journal.spawn("log-tail", move |shared| shared.follow(&*store))?;
@@ -177,8 +182,15 @@ impl Journal {
         Ok(())
     }
 
-    fn over(store: Option<Arc<dyn Store>>, epoch: Arc<str>, newest: u64, retention: Retention) -> Arc<Self> {
+    fn over(
+        store: Option<Arc<dyn Store>>,
+        cluster: Arc<dyn Cluster>,
+        epoch: Arc<str>,
+        newest: u64,
+        retention: Retention,
+    ) -> Arc<Self> {
         Arc::new(Self {
+            cluster,
             shared: Arc::new(Shared {
                 keeps: store.is_some(),
                 store: Mutex::new(store),
@@ -201,6 +213,17 @@ impl Journal {
     #[must_use]
     pub fn epoch(&self) -> &Arc<str> {
         &self.shared.epoch
+    }
+
+    /// The nodes that share the store; without a store, this process alone.
+    #[must_use]
+    pub fn cluster(&self) -> &Arc<dyn Cluster> {
+        &self.cluster
+    }
+
+    /// Waits while this process may not act, before something is sent to others; `false` if it may never act again.
+    pub async fn may_act(&self) -> bool {
+        SendGate::new(self.cluster.standing()).pass().await.is_ok()
     }
 
     /// The store itself, for callers that may block.
@@ -269,9 +292,18 @@ impl Journal {
     /// Appends changes of records as one step. The future completes with the outcome; without a store at once. The step
     /// is appended when this returns, whether or not the future is awaited.
     pub fn keep(&self, changes: Vec<Change>) -> impl Future<Output = Result<Committed, CommitError>> + Send + use<> {
+        self.keep_for(None, changes)
+    }
+
+    /// Appends changes like [`Self::keep`], for a duty.
+    pub fn keep_for(
+        &self,
+        acting: Option<Acting>,
+        changes: Vec<Change>,
+    ) -> impl Future<Output = Result<Committed, CommitError>> + Send + use<> {
         let (reply, outcome) = oneshot::channel();
         let then: AfterCommit = Box::new(move |outcome| drop(reply.send(outcome)));
-        self.append(Step { changes, then: Some(then), ..Step::default() });
+        self.append(Step { acting, changes, then: Some(then), ..Step::default() });
         async move { outcome.await.unwrap_or_else(|_| Err(closed())) }
     }
 
@@ -376,29 +408,46 @@ impl Shared {
         let mut number = store.last_commit();
         while let Some(steps) = self.gather(store) {
             let mut steps = steps.into_iter().peekable();
-            while let Some(mut batch) = Batch::next(&mut steps) {
-                if !batch.is_empty() {
-                    number += 1;
-                }
-                match self.commit(store, &mut batch, number) {
-                    Ok(committed) => batch.finish(&self.epoch, &committed),
-                    Err(error) => batch.refuse(&error),
-                }
+            while let Some(batch) = Batch::next(&mut steps) {
+                self.commit_or_refuse(store, batch, &mut number);
             }
             self.queue().committing = false;
             self.delete_oldest(store);
         }
     }
 
-    /// Commits a batch, and repeats a failed commit until it succeeds or the journal is closed. Readers then find its
-    /// events.
+    /// Commits a batch, without the steps of duties that other nodes have, and gives every step its outcome.
+    fn commit_or_refuse(&self, store: &dyn Store, mut batch: Batch, number: &mut u64) {
+        loop {
+            if !batch.is_empty() {
+                *number += 1;
+            }
+            match self.commit(store, &mut batch, *number) {
+                Ok(committed) => return batch.finish(&self.epoch, &committed),
+                Err(CommitError::Lost(duties)) => {
+                    tracing::warn!(?duties, "other nodes have these duties; what was done for them is not kept");
+                    batch = batch.without(&duties);
+                }
+                Err(error) => return batch.refuse(&error),
+            }
+        }
+    }
+
+    /// Commits a batch, and repeats a failed commit until its outcome is known or the journal is closed. Readers then
+    /// find its events.
     fn commit(&self, store: &dyn Store, batch: &mut Batch, number: u64) -> Result<Committed, CommitError> {
         if batch.is_empty() {
             return Ok(Committed { first: self.newest() + 1, not_new: Vec::new() });
         }
         let _advance = self.advance();
         let commit = batch.commit(number);
-        let committed = self.try_to_commit(store, &commit)?;
+        let committed = match self.try_to_commit(store, &commit) {
+            Ok(committed) => committed,
+            Err(error) => {
+                batch.take_back(commit);
+                return Err(error);
+            }
+        };
         let events = commit.events;
         let last = committed.first + events.len() as u64 - 1;
         if committed.first > self.newest() + 1 {
@@ -520,6 +569,11 @@ impl Shared {
                     return Ok(committed);
                 }
                 Err(CommitError::Unavailable(error)) => error,
+                Err(CommitError::Fenced) => {
+                    self.healthy.store(false, Ordering::Relaxed);
+                    return Err(CommitError::Fenced);
+                }
+                Err(CommitError::Lost(duties)) => return Err(CommitError::Lost(duties)),
             };
             self.healthy.store(false, Ordering::Relaxed);
             let (events, changes) = (commit.events.len(), commit.changes.len());
@@ -555,6 +609,10 @@ mod tests {
     impl Store for Standing {
         fn history(&self) -> History {
             self.store.history()
+        }
+
+        fn cluster(&self) -> Arc<dyn Cluster> {
+            self.store.cluster()
         }
 
         fn last_commit(&self) -> u64 {

@@ -11,13 +11,17 @@ use std::{
 use bytes::Bytes;
 use tertulia_core::time::Timestamp;
 
-use super::{Change, Commit, CommitError, Committed, History, NewEvent, Record, RecordKey, Store, StoreError, Table};
+use super::{
+    Change, Cluster, Commit, CommitError, Committed, History, LocalCluster, NewEvent, Record, RecordKey, Store,
+    StoreError, Table,
+};
 
 /// Keeps the newest events and all records until it is dropped, all in memory.
 #[derive(Debug)]
 pub struct MemoryStore {
     shared: Arc<Shared>,
     is_shared: bool,
+    cluster: LocalCluster,
     /// The last commit of this writer, to answer its repetition.
     last: Mutex<(u64, Committed)>,
 }
@@ -51,16 +55,24 @@ impl MemoryStore {
         let history = History::begun(jiff::Timestamp::now());
         let contents = Contents { history, events: VecDeque::new(), tables: Default::default() };
         let shared = Shared { window, contents: Mutex::new(contents), grown: Condvar::new() };
-        Self { shared: Arc::new(shared), is_shared: false, last: Mutex::default() }
+        Self { shared: Arc::new(shared), is_shared: false, cluster: LocalCluster::default(), last: Mutex::default() }
     }
 
     /// Returns `writers` stores with the same content, for as many journals: what one commits, all read. Begins as an
     /// empty store like [`Self::new`].
     #[must_use]
     pub fn shared(window: NonZeroUsize, writers: usize) -> Vec<Self> {
-        let shared = Self::new(window).shared;
-        let store = |_| Self { shared: Arc::clone(&shared), is_shared: true, last: Mutex::default() };
+        let Self { shared, cluster, .. } = Self::new(window);
+        let store = |_| {
+            let (shared, cluster) = (Arc::clone(&shared), cluster.join());
+            Self { shared, is_shared: true, cluster, last: Mutex::default() }
+        };
         (0..writers).map(store).collect()
+    }
+
+    /// Fences the writer of another store with the same content.
+    pub fn fence(&self, other: &Self) {
+        self.cluster.fence(&other.cluster);
     }
 
     fn contents(&self) -> MutexGuard<'_, Contents> {
@@ -101,6 +113,10 @@ impl Store for MemoryStore {
         self.contents().history.clone()
     }
 
+    fn cluster(&self) -> Arc<dyn Cluster> {
+        Arc::new(self.cluster.clone())
+    }
+
     fn last_commit(&self) -> u64 {
         self.last.lock().unwrap_or_else(PoisonError::into_inner).0
     }
@@ -112,6 +128,7 @@ impl Store for MemoryStore {
             return Ok(last.1.clone());
         }
         let mut contents = self.contents();
+        self.cluster.check(&commit.acting)?;
         let first = contents.history.newest + 1;
         contents.events.extend(commit.events.iter().cloned());
         contents.history.newest += commit.events.len() as u64;

@@ -4,9 +4,12 @@ use std::{borrow::Cow, fmt, ops::RangeInclusive, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 
-use tertulia_core::time::Timestamp;
+use tertulia_core::{
+    placement::{Acting, DutyName},
+    time::Timestamp,
+};
 
-use super::{RecordKey, StoreCopy};
+use super::{Cluster, RecordKey, StoreCopy};
 
 /// A table of records. Records are small and found by key; their content is defined by their writer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -146,6 +149,8 @@ pub enum Change {
 pub struct Commit {
     /// Counts the commits of one writer. A commit whose outcome is not known is repeated with its number.
     pub number: u64,
+    /// The duties for which the commit is made.
+    pub acting: Vec<Acting>,
     /// The next events of the log.
     pub events: Vec<NewEvent>,
     /// Changes of records, made in order.
@@ -165,9 +170,19 @@ pub struct Committed {
 #[non_exhaustive]
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum CommitError {
+    /// These duties have other holders now. Nothing was committed; the commit can be made without what it has for them.
+    #[error("other nodes do {}", names(.0))]
+    Lost(Vec<DutyName>),
+    /// This node may write nothing any more.
+    #[error("this node was fenced")]
+    Fenced,
     /// It is unknown whether the commit was made. It can be repeated with the same number.
     #[error(transparent)]
     Unavailable(#[from] StoreError),
+}
+
+fn names(duties: &[DutyName]) -> String {
+    duties.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
 /// The extent of the log.
@@ -203,6 +218,9 @@ impl StoreError {
 pub trait Store: Send + Sync + 'static {
     /// The extent of the log.
     fn history(&self) -> History;
+
+    /// The nodes that share this store. Their duties are checked by [`Store::commit`].
+    fn cluster(&self) -> Arc<dyn Cluster>;
 
     /// The number of this writer's last commit; 0 before the first one.
     fn last_commit(&self) -> u64;

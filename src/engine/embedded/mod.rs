@@ -4,6 +4,7 @@
 mod acknowledged;
 mod backup;
 mod block;
+mod cluster;
 mod commit;
 mod damage;
 mod directory;
@@ -23,6 +24,7 @@ pub fn events_of_row(bytes: &[u8]) -> Option<Vec<(u64, tertulia_actors::engine::
     block::read(block::BlockKey::from_bytes(key)?, row)
 }
 
+pub use cluster::EmbeddedCluster;
 pub use directory::OpenError;
 pub use leases::FileLeases;
 pub use store::EmbeddedStore;

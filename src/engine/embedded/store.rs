@@ -4,7 +4,7 @@ use std::{
     fmt,
     ops::{Bound, RangeInclusive},
     path::Path,
-    sync::{Mutex, MutexGuard, PoisonError, RwLock},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
 };
 
 use bytes::Bytes;
@@ -12,8 +12,8 @@ use fjall::Readable as _;
 use tertulia_actors::{
     core::time::Timestamp,
     engine::{
-        Commit, CommitError, Committed, History, NewEvent, Record, RecordKey, Retention, Store, StoreCopy, StoreError,
-        Table,
+        Cluster, Commit, CommitError, Committed, History, LocalCluster, NewEvent, Record, RecordKey, Retention, Store,
+        StoreCopy, StoreError, Table,
     },
 };
 
@@ -50,6 +50,7 @@ pub struct EmbeddedStore {
     writer: Mutex<Writer>,
     identity: Identity,
     damaged: Damaged,
+    cluster: LocalCluster,
     /// Dropped last, so that the tables are closed when the next process gets the directory.
     directory: Directory,
 }
@@ -111,6 +112,7 @@ impl EmbeddedStore {
             writer: Mutex::new(Writer { commits: log.commits, last: None, acknowledged, failed: None }),
             identity,
             damaged: Damaged::default(),
+            cluster: LocalCluster::default(),
             directory,
         })
     }
@@ -207,6 +209,11 @@ impl Store for EmbeddedStore {
         self.current().clone()
     }
 
+    /// The duties of this process, because no other has the store open.
+    fn cluster(&self) -> Arc<dyn Cluster> {
+        Arc::new(self.cluster.clone())
+    }
+
     fn last_commit(&self) -> u64 {
         self.writer().commits
     }
@@ -222,6 +229,7 @@ impl Store for EmbeddedStore {
                 _ => Err(StoreError::new(COMMIT, format!("commit {number} came after commit {last}")).into()),
             };
         }
+        self.cluster.check(&commit.acting)?;
         self.check_identity(COMMIT)?;
         let (result, log, committed) = self.with_rows(COMMIT, |rows| {
             let (batch, log, committed) = commit::batch(rows, commit, self.history())?;

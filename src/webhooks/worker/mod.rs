@@ -337,10 +337,13 @@ impl Worker {
     fn begin(&mut self, go: Go) {
         let found = self.find(&go.lane, go.item);
         let (client, within) = (self.client.clone(), self.context.settings.attempt_within);
-        let shared = Rc::clone(&self.shared);
+        let (shared, journal) = (Rc::clone(&self.shared), Arc::clone(&self.context.journal));
         self.under_way.push(Box::pin(async move {
             match found.await {
                 Found::Cargo(cargo) => {
+                    if !journal.may_act().await {
+                        return Happened::Closed;
+                    }
                     let definition = shared.definition.borrow().clone();
                     let attempted = attempt(client, definition, cargo.clone(), within).await;
                     Happened::Attempted(go, cargo, attempted)

@@ -14,6 +14,7 @@ use tokio::{sync::mpsc, time::timeout};
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::{
+    engine::SendGate,
     frame_window::{FramePlace, FrameWindow},
     platform::Socket,
 };
@@ -83,18 +84,19 @@ impl SocketWriter {
 pub(super) struct Link {
     writer: Option<SocketWriter>,
     window: FrameWindow,
+    gate: SendGate,
     /// The text with which the last socket ended, until it is reported.
     closing: Option<String>,
 }
 
 impl Link {
-    pub(super) fn new(window: FrameWindow) -> Self {
-        Self { writer: None, window, closing: None }
+    pub(super) fn new(window: FrameWindow, gate: SendGate) -> Self {
+        Self { writer: None, window, gate, closing: None }
     }
 
     /// Replaces the socket. Returns the stream of its inputs; see [`split`].
     pub(super) fn open<S: Socket>(&mut self, socket: S, max_bytes: usize) -> impl Stream<Item = Incoming> + use<S> {
-        let (writer, incoming) = split(socket, self.window.clone(), max_bytes);
+        let (writer, incoming) = split(socket, self.window.clone(), self.gate.clone(), max_bytes);
         self.writer = Some(writer);
         incoming
     }
@@ -136,10 +138,12 @@ impl Link {
 }
 
 /// Splits a socket. `max_bytes` limits a message, in one frame or several. `window` limits the messages that were read
-/// and not handled yet: when it is full nothing more is read, and TCP makes the platform wait.
+/// and not handled yet: when it is full nothing more is read, and TCP makes the platform wait. Messages pass `gate` before
+/// they are written. If this process may not act any more, they are dropped and the socket ends.
 fn split<S: Socket>(
     socket: S,
     window: FrameWindow,
+    gate: SendGate,
     max_bytes: usize,
 ) -> (SocketWriter, impl Stream<Item = Incoming> + use<S>) {
     let (mut sink, source) = socket.split();
@@ -147,6 +151,9 @@ fn split<S: Socket>(
     let task = actix_rt::spawn(async move {
         while let Some(message) = messages.recv().await {
             let last = matches!(message, Message::Close(_));
+            if gate.pass().await.is_err() {
+                break;
+            }
             if !matches!(timeout(WRITE_TIMEOUT, sink.send(message)).await, Ok(Ok(()))) || last {
                 break;
             }
@@ -346,7 +353,7 @@ mod tests {
         let ours = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let (mut platform, _) = listener.accept().await.unwrap();
         let socket = BoundedSocket::new(Framed::new(ours, Codec::new().client_mode()), 1_000);
-        let (_writer, incoming) = split(socket, FrameWindow::new(1, Arc::default()), 1_000);
+        let (_writer, incoming) = split(socket, FrameWindow::new(1, Arc::default()), SendGate::default(), 1_000);
         let mut incoming = pin!(incoming);
         platform.write_all(&[&[0x81, 127][..], &(1_u64 << 40).to_be_bytes()].concat()).await.unwrap();
         let Some(Incoming::Closed(closure, Some(SocketError::Oversize { limit: 1_000 }))) = incoming.next().await

@@ -8,8 +8,8 @@ use std::sync::{
 use tertulia_actors::{
     core::time::Timestamp,
     engine::{
-        Change, Commit, CommitError, Committed, History, MemoryStore, NewEvent, Record, RecordKey, Store, StoreError,
-        Table,
+        Change, Cluster, Commit, CommitError, Committed, History, MemoryStore, NewEvent, Record, RecordKey, Store,
+        StoreError, Table,
     },
 };
 
@@ -57,6 +57,10 @@ impl Disk {
 impl Store for Disk {
     fn history(&self) -> History {
         self.store.history()
+    }
+
+    fn cluster(&self) -> Arc<dyn Cluster> {
+        self.store.cluster()
     }
 
     fn last_commit(&self) -> u64 {
