@@ -9,7 +9,7 @@ use crate::{
     connection::{ConnectionSettings, ProcessContext, webhook::IntakeSettings},
     conversation::Directory,
     dead_letters::DeadLetters,
-    engine::{Journal, Leases, ProcessLeases},
+    engine::{Cluster, Journal, SendGate},
     fleet::{Fleet, Registry},
     log::Log,
     metrics::Metrics,
@@ -29,7 +29,7 @@ pub struct Builder {
     connections: Vec<ConnectionSettings>,
     intakes: Vec<IntakeSettings>,
     journal: Option<Arc<Journal>>,
-    leases: Option<Arc<dyn Leases>>,
+    cluster: Option<Arc<dyn Cluster>>,
     supervision: SupervisionSettings,
 }
 
@@ -91,11 +91,11 @@ impl Builder {
         self
     }
 
-    /// Sets the service that grants logins, needed if other processes use the same logins. By default only the
-    /// connections of this process exclude each other.
+    /// Sets what assigns connections and logins to processes, needed if other processes use the same logins. It must be
+    /// the cluster of the journal's store, or one that takes duties from it. The default is that cluster.
     #[must_use]
-    pub fn leases(mut self, leases: Arc<dyn Leases>) -> Self {
-        self.leases = Some(leases);
+    pub fn cluster(mut self, cluster: Arc<dyn Cluster>) -> Self {
+        self.cluster = Some(cluster);
         self
     }
 
@@ -138,15 +138,17 @@ impl Builder {
         let dead_letters = DeadLetters::new(supervision.dead_letters, Arc::clone(&metrics), Arc::clone(&journal));
         dead_letters.restore()?;
         let routing = Arc::new(RoutingTable::default());
+        let cluster = self.cluster.unwrap_or_else(|| Arc::clone(journal.cluster()));
         let process = ProcessContext {
-            platform: Platform::new(self.platform)?,
+            platform: Platform::behind(SendGate::new(cluster.standing()), self.platform)?,
             log: Arc::new(Log::new(Arc::clone(&journal), Arc::clone(&routing), Arc::clone(&metrics))),
             journal,
             routing,
             notifications: Arc::default(),
             directory: Arc::new(Directory::default()),
             dead_letters: Arc::new(dead_letters),
-            leases: self.leases.unwrap_or_else(|| Arc::new(ProcessLeases::default())),
+            unhandled: Arc::default(),
+            cluster,
             metrics,
             supervision,
         };

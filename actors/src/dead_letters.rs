@@ -259,7 +259,7 @@ impl DeadLetters {
         self.metrics.dead_letters.inc();
         // The names and values of a letter can always be serialized.
         if let Ok(value) = serde_json::to_vec(&*letter) {
-            self.keep(Change::Put(Table::DeadLetters, Record { key: letter.id.record_key(), value: value.into() }));
+            self.keep(Change::Put(Table::DeadLetters, Record::new(letter.id.record_key(), value)));
         }
         held.bytes += letter.bytes();
         held.letters.push_back(letter);
@@ -276,7 +276,7 @@ impl DeadLetters {
 
     fn keep(&self, change: Change) {
         if self.journal.keeps() {
-            self.journal.append(0, |_| Step { changes: vec![change], ..Step::default() });
+            self.journal.append(Step { changes: vec![change], ..Step::default() });
         }
     }
 
@@ -382,8 +382,12 @@ mod tests {
         sync::atomic::{AtomicBool, Ordering},
     };
 
+    use tertulia_core::time::Timestamp;
+
     use super::*;
-    use crate::engine::{History, MemoryStore, Retention, Store, StoredEvent};
+    use crate::engine::{
+        Cluster, Commit, CommitError, Committed, History, MemoryStore, NewEvent, Retention, Store, StoreError,
+    };
 
     fn letters(limits: DeadLetterLimits) -> DeadLetters {
         DeadLetters::new(limits, Arc::default(), Journal::forgetful())
@@ -490,14 +494,26 @@ mod tests {
             self.store.history()
         }
 
-        fn commit(&self, changes: Vec<Change>) -> Result<(), StoreError> {
+        fn commit(&self, commit: &Commit) -> Result<Committed, CommitError> {
             if self.refuses.load(Ordering::SeqCst) {
-                return Err(StoreError::new("commit", "there is no room"));
+                return Err(StoreError::new("commit", "there is no room").into());
             }
-            self.store.commit(changes)
+            self.store.commit(commit)
         }
 
-        fn events(&self, after: u64, limit: usize) -> Result<Vec<StoredEvent>, StoreError> {
+        fn cluster(&self) -> Arc<dyn Cluster> {
+            self.store.cluster()
+        }
+
+        fn last_commit(&self) -> u64 {
+            self.store.last_commit()
+        }
+
+        fn keep_house(&self, now: Timestamp, oldest: u64, letters: usize) -> Result<usize, StoreError> {
+            self.store.keep_house(now, oldest, letters)
+        }
+
+        fn events(&self, after: u64, limit: usize) -> Result<Vec<(u64, NewEvent)>, StoreError> {
             self.store.events(after, limit)
         }
 

@@ -72,6 +72,7 @@ pub mod dead_letters;
 pub mod engine;
 pub mod files;
 mod fleet;
+mod frame_window;
 mod handle;
 pub mod intake;
 mod log;

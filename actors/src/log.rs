@@ -1,13 +1,17 @@
-//! The event log: numbers events, appends them to the journal and offers them to subscribers.
+//! The event log: appends events to the journal and offers them to subscribers.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use tertulia_core::id::ConversationId;
+use dashmap::DashMap;
+use tertulia_core::{
+    id::{ConnectionId, ConversationId},
+    placement::Acting,
+};
 
 use crate::{
-    engine::{AfterCommit, Change, Journal, Loggable, Step},
+    engine::{AfterCommit, Change, CommitError, Committed, Journal, Loggable, Step},
     metrics::Metrics,
-    subscriber::{Event, EventData, EventId, Origin, RoutingTable},
+    subscriber::{Event, EventData, Origin, RoutingTable},
 };
 
 /// What an event belongs to.
@@ -39,12 +43,12 @@ impl<'a> Subject<'a> {
 
 /// The events and record changes of one step, all or nothing.
 #[derive(Default)]
-pub(crate) struct Commit {
+pub(crate) struct NumberedStep {
     /// The events, each with its number within the conversation.
     pub events: Vec<(u64, EventData)>,
     /// Changes of records.
     pub changes: Vec<Change>,
-    /// Called when everything is durable; immediately without a store.
+    /// Called with the outcome: everything is durable, or nothing of it was kept. Immediately without a store.
     pub then: Option<AfterCommit>,
 }
 
@@ -53,16 +57,42 @@ pub(crate) struct Log {
     journal: Arc<Journal>,
     routing: Arc<RoutingTable>,
     metrics: Arc<Metrics>,
+    /// The rights to write for connections.
+    rights: DashMap<ConnectionId, Acting>,
 }
 
 impl Log {
     /// Returns a log that appends events to `journal` and offers them to the subscribers in `routing`.
     #[must_use]
     pub(crate) fn new(journal: Arc<Journal>, routing: Arc<RoutingTable>, metrics: Arc<Metrics>) -> Self {
-        Self { journal, routing, metrics }
+        Self { journal, routing, metrics, rights: DashMap::new() }
     }
 
-    /// Emits one event: assigns its offset in the log and offers it to every matching subscriber.
+    /// Sets the right with which everything is written for `connection` from now on.
+    pub(crate) fn assign(&self, connection: &ConnectionId, acting: Acting) {
+        self.rights.insert(connection.clone(), acting);
+    }
+
+    /// The right with which is written for `connection`; `None` before it was taken.
+    pub(crate) fn acting(&self, connection: &ConnectionId) -> Option<Acting> {
+        self.rights.get(connection).map(|acting| acting.clone())
+    }
+
+    /// Forgets the right to write for a connection that has ended, and returns it.
+    pub(crate) fn release(&self, connection: &ConnectionId) -> Option<Acting> {
+        self.rights.remove(connection).map(|(_, acting)| acting)
+    }
+
+    /// Stores changes of a connection's records. The future completes with the outcome.
+    pub(crate) fn keep(
+        &self,
+        connection: &ConnectionId,
+        changes: Vec<Change>,
+    ) -> impl Future<Output = Result<Committed, CommitError>> + Send + use<> {
+        self.journal.keep_for(self.acting(connection), changes)
+    }
+
+    /// Emits one event: appends it to the log and offers it to every matching subscriber.
     pub(crate) fn publish(&self, origin: &Arc<Origin>, subject: Subject<'_>, data: EventData) {
         self.emit(origin, vec![(subject, data)], Vec::new(), None);
     }
@@ -79,8 +109,8 @@ impl Log {
     }
 
     /// Emits the events of a conversation's step, and stores them together with its changes.
-    pub(crate) fn commit(&self, origin: &Arc<Origin>, conversation: &ConversationId, commit: Commit) {
-        let Commit { events, changes, then } = commit;
+    pub(crate) fn append(&self, origin: &Arc<Origin>, conversation: &ConversationId, step: NumberedStep) {
+        let NumberedStep { events, changes, then } = step;
         let events = events.into_iter().map(|(number, data)| (Subject::Conversation(conversation, number), data));
         self.emit(origin, events.collect(), changes, then);
     }
@@ -95,26 +125,24 @@ impl Log {
     ) {
         self.metrics.events.inc_by(events.len() as u64);
         let routes = self.routing.routes();
-        let mut named = Vec::new();
-        self.journal.append(events.len(), |first| {
-            let time = jiff::Timestamp::now();
-            for (offset, (subject, data)) in (first..).zip(events) {
-                let is_wanted = routes.is_wanted(&origin.connection, subject.conversation(), &data);
-                if is_wanted || self.journal.keeps() {
-                    let event = Arc::new(Event {
-                        id: EventId { epoch: Arc::clone(self.journal.epoch()), offset },
-                        origin: Arc::clone(origin),
-                        conversation: subject.conversation().cloned(),
-                        sequence: subject.sequence(),
-                        time,
-                        data,
-                    });
-                    named.push((event, is_wanted));
-                }
-            }
-            let kept = named.iter().map(|(event, _)| Arc::clone(event) as Arc<dyn Loggable>);
-            Step { events: if self.journal.keeps() { kept.collect() } else { Vec::new() }, changes, then }
+        let (keeps, time) = (self.journal.keeps(), jiff::Timestamp::now());
+        let named = events.into_iter().filter_map(|(subject, data)| {
+            let is_wanted = routes.is_wanted(&origin.connection, subject.conversation(), &data);
+            (is_wanted || keeps).then(|| {
+                let event = Event {
+                    id: OnceLock::new(),
+                    origin: Arc::clone(origin),
+                    conversation: subject.conversation().cloned(),
+                    sequence: subject.sequence(),
+                    time,
+                    data,
+                };
+                (Arc::new(event), is_wanted)
+            })
         });
+        let named: Vec<(Arc<Event>, bool)> = named.collect();
+        let events = named.iter().map(|(event, _)| Arc::clone(event) as Arc<dyn Loggable>).collect();
+        self.journal.append(Step { acting: self.acting(&origin.connection), events, changes, then });
         for (event, _) in named.iter().filter(|(_, is_wanted)| *is_wanted) {
             self.metrics.events_missed.inc_by(routes.offer(event));
         }

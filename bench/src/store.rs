@@ -15,7 +15,7 @@ use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use tertulia::engine::embedded::EmbeddedStore;
 use tertulia_actors::engine::{
-    Change, Journal, Loggable, Record, RecordKey, Retention, Step, Store, StoredEvent, Table,
+    Change, Commit, Journal, Loggable, NewEvent, Record, RecordKey, Retention, Step, Store, Table,
 };
 
 use crate::{machine::Machine, process::processor_time, process::resident_bytes, report::Latency};
@@ -152,13 +152,14 @@ fn started(name: &str, store: &Path, arguments: &[String]) -> anyhow::Result<pro
 struct Steps {
     conversations: u64,
     next: u64,
+    commits: u64,
     state: u64,
     text: Arc<str>,
 }
 
 impl Steps {
     fn new(conversations: u64) -> Self {
-        let mut steps = Self { conversations, next: 1, state: 0x9e37_79b9_7f4a_7c15, text: "".into() };
+        let mut steps = Self { conversations, next: 1, commits: 0, state: 0x9e37_79b9_7f4a_7c15, text: "".into() };
         // Half of the text can be compressed, as in JSON.
         steps.text = (0..400).map(|_| format!("\"member\":\"{:016x}\",", steps.random())).collect::<String>().into();
         steps
@@ -176,25 +177,26 @@ impl Steps {
         bytes::Bytes::copy_from_slice(&self.text.as_bytes()[start..start + length])
     }
 
-    fn next(&mut self) -> (StoredEvent, Change) {
+    fn next(&mut self) -> (NewEvent, Change) {
         let (offset, random) = (self.next, self.random());
         self.next += 1;
         let number = if offset <= self.conversations { offset - 1 } else { random % self.conversations };
         let conversation = format!("{:08x}-aaaa-4bbb-8ccc-{number:012x}", number.wrapping_mul(2_654_435_761) as u32);
         let key = RecordKey::of(&["bots-1", &conversation]);
-        let event = StoredEvent {
-            offset,
+        let event = NewEvent {
             connection: "bots-1".into(),
             conversation: Some(conversation.into()),
             name: "message".into(),
             json: self.part(EVENT),
         };
-        (event, Change::Put(Table::Snapshots, Record { key, value: self.part(SNAPSHOT) }))
+        (event, Change::Put(Table::Snapshots, Record::new(key, self.part(SNAPSHOT))))
     }
 
-    /// A commit of `count` steps.
-    fn together(&mut self, count: u64) -> Vec<Change> {
-        (0..count).map(|_| self.next()).flat_map(|(event, put)| [Change::Append(event), put]).collect()
+    /// The next commit, of `count` steps.
+    fn together(&mut self, count: u64) -> Commit {
+        let (events, changes) = (0..count).map(|_| self.next()).unzip();
+        self.commits += 1;
+        Commit { number: self.commits, events, changes }
     }
 }
 
@@ -204,7 +206,7 @@ fn prepared(directory: &Path, conversations: u64) -> anyhow::Result<(EmbeddedSto
     let mut left = conversations;
     while left > 0 {
         let count = left.min(1_000);
-        store.commit(steps.together(count))?;
+        store.commit(&steps.together(count))?;
         left -= count;
     }
     Ok((store, steps))
@@ -216,9 +218,9 @@ fn commit(directory: &Path, conversations: u64, together: u64, duration: Duratio
     let (mut made, mut committing, processor) = (0, Duration::ZERO, processor_time()?);
     let started = Instant::now();
     while started.elapsed() < duration {
-        let changes = steps.together(together);
+        let next = steps.together(together);
         let begun = Instant::now();
-        store.commit(changes)?;
+        store.commit(&next)?;
         let took = begun.elapsed();
         committing += took;
         micros.record(u64::try_from(took.as_micros())?)?;
@@ -232,10 +234,10 @@ fn commit(directory: &Path, conversations: u64, together: u64, duration: Duratio
     })
 }
 
-struct Event(StoredEvent);
+struct Event(NewEvent);
 
 impl Loggable for Event {
-    fn stored(&self) -> StoredEvent {
+    fn stored(&self) -> NewEvent {
         self.0.clone()
     }
 }
@@ -254,13 +256,10 @@ fn journal(directory: &Path, conversations: u64, duration: Duration) -> anyhow::
         while in_flight < IN_FLIGHT && started.elapsed() < duration {
             let (event, put) = steps.next();
             let (done, begun) = (done.clone(), Instant::now());
-            let then = Box::new(move || {
+            let then = Box::new(move |_: Result<_, _>| {
                 let _ = done.send(begun.elapsed());
             });
-            journal.append(1, |offset| {
-                let event = Event(StoredEvent { offset, ..event });
-                Step { events: vec![Arc::new(event)], changes: vec![put], then: Some(then) }
-            });
+            journal.append(Step { events: vec![Arc::new(Event(event))], changes: vec![put], then: Some(then) });
             in_flight += 1;
         }
         let took = finished.recv().context("the journal ended")?;
@@ -282,7 +281,7 @@ fn fill(directory: &Path, conversations: u64, events: u64) -> anyhow::Result<()>
     let (store, mut steps) = prepared(directory, conversations)?;
     while store.history().newest < events {
         let left = events - store.history().newest;
-        store.commit(steps.together(left.min(100)))?;
+        store.commit(&steps.together(left.min(100)))?;
     }
     process::abort();
 }

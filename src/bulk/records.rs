@@ -3,9 +3,8 @@
 use serde::{Deserialize, Serialize};
 use tertulia_actors::{
     core::id::{ConnectionId, ConversationId},
-    engine::{Change, Journal, Record, RecordKey, Step, Store, StoreError, Table},
+    engine::{Change, Journal, Record, RecordKey, Store, StoreError, Table},
 };
-use tokio::sync::oneshot;
 
 use super::{
     counts::Counts,
@@ -56,7 +55,7 @@ fn items(job: &JobId) -> RecordKey {
 fn put(key: RecordKey, value: &impl Serialize) -> Option<Change> {
     // Both kinds of records can always be serialized.
     let value = serde_json::to_vec(value).ok()?;
-    Some(Change::Put(Table::Notes, Record { key, value: value.into() }))
+    Some(Change::Put(Table::Notes, Record::new(key, value)))
 }
 
 pub(super) fn put_job(job: &Job) -> Option<Change> {
@@ -77,23 +76,13 @@ fn read_item(record: &Record) -> Option<Item> {
     Some(Item { conversation, ..item })
 }
 
-/// Passes changes to the journal. The receiver completes once they are durable, and fails if the store is closed.
-pub(super) fn hand_over(journal: &Journal, changes: Vec<Change>) -> oneshot::Receiver<()> {
-    let (report, durable) = oneshot::channel();
-    journal.append(0, |_| Step {
-        changes,
-        then: Some(Box::new(move || {
-            let _ = report.send(());
-        })),
-        ..Step::default()
-    });
-    durable
-}
-
-/// Makes changes durable.
-pub(super) async fn write(journal: &Journal, changes: Vec<Change>) -> Result<(), StoreError> {
-    let closed = |_| StoreError::new("write", "the store was closed");
-    hand_over(journal, changes).await.map_err(closed)
+/// Passes changes to the journal. The future completes once they are durable.
+pub(super) fn write(
+    journal: &Journal,
+    changes: Vec<Change>,
+) -> impl Future<Output = Result<(), StoreError>> + Send + use<> {
+    let kept = journal.keep(changes);
+    async move { kept.await.map(drop).map_err(|error| StoreError::new("write", error)) }
 }
 
 /// Reads every job, the oldest first. Records of an unknown shape are skipped.

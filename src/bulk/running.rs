@@ -5,10 +5,7 @@ use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 use futures_util::FutureExt as _;
 use jiff::Timestamp;
 use tertulia_actors::engine::StoreError;
-use tokio::{
-    sync::oneshot,
-    time::{interval, sleep},
-};
+use tokio::time::{interval, sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -34,7 +31,11 @@ const HOUSEKEEPING_EVERY: Duration = Duration::from_secs(3_600);
 /// Running a job.
 impl Bulk {
     /// Records a job's state; writes are in the order of the decisions.
-    pub(super) fn put_state(&self, live: &mut Live, state: State) -> oneshot::Receiver<()> {
+    pub(super) fn put_state(
+        &self,
+        live: &mut Live,
+        state: State,
+    ) -> impl Future<Output = Result<(), StoreError>> + use<> {
         live.job.state = state;
         if !state.is_going()
             && let Some(run) = live.run.take()
@@ -42,7 +43,7 @@ impl Bulk {
             run.cancel();
         }
         tracing::info!(job = %live.job.id, state = state.name(), "bulk job");
-        records::hand_over(self.journal(), records::put_job(&live.kept()).into_iter().collect())
+        records::write(self.journal(), records::put_job(&live.kept()).into_iter().collect())
     }
 
     pub(super) fn count_active(&self) {

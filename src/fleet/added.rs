@@ -8,7 +8,7 @@ use serde_json::Value;
 use tertulia_actors::{
     StartError, Tertulia,
     core::id::ConnectionId,
-    engine::{Change, Record, RecordKey, Step, Store, StoreError, Table},
+    engine::{Change, Record, RecordKey, Store, StoreError, Table},
 };
 
 use super::{Described, describe};
@@ -98,26 +98,27 @@ impl AddedConnections {
         let is_kept = !requested.has_written_secrets;
         if is_kept {
             let kept = serde_json::to_vec(&Kept { version: VERSION, definition }).unwrap_or_default();
-            self.change(Change::Put(Table::Notes, Record { key: key(&id), value: kept.into() })).await;
+            self.change(Change::Put(Table::Notes, Record::new(key(&id), kept))).await?;
         }
         Ok(Adding { id, is_kept })
     }
 
     /// Ends a connection and deletes its definition; `false` if it does not exist. A connection of the configuration
     /// exists again after a restart.
-    pub async fn remove(&self, id: &ConnectionId) -> bool {
+    ///
+    /// # Errors
+    /// [`AddConnectionError::Stopped`]: the definition could not be deleted, and the connection goes on.
+    pub async fn remove(&self, id: &ConnectionId) -> Result<bool, AddConnectionError> {
         if self.tertulia.connection(id).status().is_none() {
-            return false;
+            return Ok(false);
         }
-        self.change(Change::Remove(Table::Notes, key(id))).await;
+        self.change(Change::Remove(Table::Notes, key(id))).await?;
         self.tertulia.connection(id).disconnect().await;
-        true
+        Ok(true)
     }
 
-    async fn change(&self, change: Change) {
-        let journal = self.tertulia.journal();
-        journal.append(0, |_| Step { changes: vec![change], ..Step::default() });
-        journal.settled().await;
+    async fn change(&self, change: Change) -> Result<(), AddConnectionError> {
+        self.tertulia.journal().keep(vec![change]).await.map(drop).map_err(|_| AddConnectionError::Stopped)
     }
 
     /// The stored definitions of the previous run. May block.

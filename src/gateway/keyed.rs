@@ -20,8 +20,8 @@ use actix_web::{
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tertulia_actors::{
-    core::{command::KEY_CHARS, id::CommandKey},
-    engine::{Change, Journal, Record, RecordKey, Step, StoreError, Table},
+    core::{command::KEY_CHARS, id::CommandKey, time::Timestamp},
+    engine::{Change, Journal, Record, RecordKey, StoreError, Table},
 };
 use tokio::time::timeout;
 use utoipa::{
@@ -330,11 +330,11 @@ async fn read(journal: &Journal, key: RecordKey) -> Result<Option<Kept>, StoreEr
 }
 
 async fn write(journal: &Journal, key: &RecordKey, kept: &Kept) -> Result<(), Problem> {
-    let value = serde_json::to_vec(kept).unwrap_or_default().into();
-    commit(journal, Change::Put(Table::Answers, Record { key: key.clone(), value })).await
+    let value = serde_json::to_vec(kept).unwrap_or_default();
+    let until = Timestamp(kept.at).after(journal.retention().answers);
+    commit(journal, Change::Put(Table::Answers, Record::new(key.clone(), value).until(until))).await
 }
 
 async fn commit(journal: &Journal, change: Change) -> Result<(), Problem> {
-    journal.append(0, |_| Step { changes: vec![change], ..Step::default() });
-    if journal.settled().await { Ok(()) } else { Err(Problem::stopping()) }
+    journal.keep(vec![change]).await.map(drop).map_err(|_| Problem::stopping())
 }

@@ -24,7 +24,7 @@ use tokio::{
 use crate::{
     bulk::Bulk,
     config::{self, Configuration, ConfigurationError, Engine, Environment, TlsError},
-    engine::embedded::{EmbeddedStore, FileLeases, OpenError},
+    engine::embedded::{EmbeddedCluster, EmbeddedStore, FileLeases, OpenError},
     fleet::{AddedConnections, Described, describe},
     gateway::{Certificate, Gateway, GatewayError, Listening, State},
     webhooks::Webhooks,
@@ -77,13 +77,15 @@ impl Service {
     /// [`ServiceError`]: some part of the service cannot start.
     pub fn start(configuration: &Configuration) -> Result<Self, ServiceError> {
         let Engine { path, leases, retain_events, retain_days } = &configuration.engine;
-        let (store, retention) = (EmbeddedStore::open(path)?, retention(*retain_events, *retain_days));
+        let retention = retention(*retain_events, *retain_days);
+        let store = EmbeddedStore::open_keeping(path, retention)?;
         let added = AddedConnections::kept(&store)?;
         let leases = FileLeases::new(leases.clone().unwrap_or_else(FileLeases::default_directory));
+        let cluster = EmbeddedCluster::new(&store, leases);
         let journal = Journal::start(Arc::new(store), retention).map_err(ServiceError::Thread)?;
         let settings = supervision::settings(&configuration.supervision);
         let mut builder = Tertulia::builder().platform(platform(configuration)?).journal(journal);
-        builder = builder.leases(Arc::new(leases)).supervision(settings);
+        builder = builder.cluster(Arc::new(cluster)).supervision(settings);
         for described in configuration.connections.iter().map(describe) {
             builder = match described {
                 Described::Socket(settings) => builder.connection(*settings),

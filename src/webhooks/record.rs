@@ -192,8 +192,8 @@ impl ReplyRecord {
 /// Writes a record.
 pub(super) fn put(key: RecordKey, value: &impl Serialize) -> Change {
     // The values here can always be serialized.
-    let value = serde_json::to_vec(value).unwrap_or_default().into();
-    Change::Put(Table::Notes, Record { key, value })
+    let value = serde_json::to_vec(value).unwrap_or_default();
+    Change::Put(Table::Notes, Record::new(key, value))
 }
 
 /// Removes a record.

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, rc::Rc, sync::Arc, time::Duration};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 use tertulia_actors::{
-    engine::{Change, Step, StoreError},
+    engine::{Change, StoreError},
     subscriber::EventId,
 };
 use tokio::{
@@ -381,15 +381,14 @@ impl Supervisor {
 
     /// Makes `changes` durable.
     fn keep(&self, changes: Vec<Change>) -> impl Future<Output = Result<(), WebhookError>> + use<> {
-        let (report, kept) = oneshot::channel();
-        let then = Box::new(move || {
-            let _ = report.send(());
-        });
-        let journal = Arc::clone(&self.context.journal);
-        if journal.keeps() {
-            journal.append(0, |_| Step { changes, then: Some(then), ..Step::default() });
+        let journal = &self.context.journal;
+        let kept = journal.keeps().then(|| journal.keep(changes));
+        async move {
+            match kept {
+                Some(kept) => kept.await.map(drop).map_err(|_| WebhookError::Unavailable),
+                None => Err(WebhookError::Unavailable),
+            }
         }
-        async move { kept.await.map_err(|_| WebhookError::Unavailable) }
     }
 
     /// Waits for running attempts and drops those that do not end `within`; the next run repeats them.

@@ -1,6 +1,6 @@
 //! The platform's clock: milliseconds since the epoch.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use serde::{Deserialize, Deserializer, Serialize, de};
 
@@ -16,6 +16,12 @@ impl Timestamp {
     #[must_use]
     pub fn when_set(self) -> Option<Self> {
         (self.0 > 0).then_some(self)
+    }
+
+    /// Returns the time `span` later, or the latest possible time.
+    #[must_use]
+    pub fn after(self, span: Duration) -> Self {
+        Self(self.0.saturating_add(i64::try_from(span.as_millis()).unwrap_or(i64::MAX)))
     }
 }
 

@@ -5,6 +5,7 @@
 //! connection, once for both.
 
 mod context;
+pub(crate) mod duty;
 mod error;
 mod forward;
 mod process_context;

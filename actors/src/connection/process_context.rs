@@ -5,7 +5,8 @@ use std::sync::Arc;
 use crate::{
     conversation::Directory,
     dead_letters::DeadLetters,
-    engine::{Journal, Leases},
+    engine::{Cluster, Journal},
+    frame_window::FrameBudget,
     log::Log,
     metrics::Metrics,
     platform::Platform,
@@ -28,8 +29,10 @@ pub(crate) struct ProcessContext {
     pub notifications: Arc<NotificationTable>,
     /// The conversations of the process, by connection and id.
     pub directory: Arc<Directory>,
-    /// Grants the right to log in.
-    pub leases: Arc<dyn Leases>,
+    /// Limits what all connections have read and not handled.
+    pub unhandled: Arc<FrameBudget>,
+    /// Assigns connections and logins to the processes that share the store.
+    pub cluster: Arc<dyn Cluster>,
     /// The counters of the process.
     pub metrics: Arc<Metrics>,
     /// How actors are restarted and given up.

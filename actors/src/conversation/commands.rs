@@ -243,10 +243,10 @@ impl Conversation {
     /// The platform closed the socket while the first command was in flight. The suspicion is stored before the command
     /// is sent again, so that the command costs no further socket even if the process ends.
     fn suspect_first(&mut self, code: u16, alone: bool, ctx: &mut Context<Self>) {
-        let (keeps, record_key) = (self.keeps(), self.record_key());
+        let (keeps, record_key, retention) = (self.keeps(), self.record_key(), self.upstream.journal.retention());
         let Some(first) = self.commands.suspect_first(code, alone, keeps) else { return };
         let Some(&Suspected { suspicion, is_kept }) = first.suspected() else { return };
-        let (key, record) = (first.key().clone(), first.record(&record_key));
+        let (key, record) = (first.key().clone(), first.record(&record_key, retention));
         tracing::warn!(
             connection = %self.upstream.origin.connection,
             conversation = %self.model.id(),
@@ -406,7 +406,7 @@ impl Conversation {
     }
 
     pub(super) fn end(&mut self, durable: &Durable, ending: Ending) {
-        for change in durable.end(&self.record_key(), ending) {
+        for change in durable.end(&self.record_key(), ending, self.upstream.journal.retention()) {
             self.change(change);
         }
     }

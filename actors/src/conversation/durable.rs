@@ -19,7 +19,7 @@ use tertulia_core::{
 };
 
 use super::{ConversationError, Done};
-use crate::engine::{Change, Record, RecordKey, Table};
+use crate::engine::{Change, Record, RecordKey, Retention, Table};
 
 /// The most pending durable commands of one conversation.
 pub(super) const PENDING: usize = 1_024;
@@ -162,26 +162,31 @@ impl Durable {
         conversation.with(self.asked_as.as_str())
     }
 
-    pub(super) fn put(&self, conversation: &RecordKey, accepted: &Accepted) -> Option<Change> {
-        put(Table::Outbox, self.record_key(conversation), accepted)
+    /// The record of the outbox. Nobody asks for the outcome much longer than for that of a conversation that has left.
+    pub(super) fn put(&self, conversation: &RecordKey, accepted: &Accepted, retention: Retention) -> Option<Change> {
+        let until = accepted.deadline.after(retention.conversations);
+        put(Table::Outbox, self.record_key(conversation), accepted, until)
     }
 
     /// The changes that end the command.
-    pub(super) fn end(&self, conversation: &RecordKey, ending: Ending) -> Vec<Change> {
+    pub(super) fn end(&self, conversation: &RecordKey, ending: Ending, retention: Retention) -> Vec<Change> {
         let key = self.record_key(conversation);
         let removed = Change::Remove(Table::Outbox, key.clone());
         match ending {
-            Ending::Answer(answered) => std::iter::once(removed).chain(put(Table::Answers, key, &*answered)).collect(),
+            Ending::Answer(answered) => {
+                let until = answered.at.after(retention.answers);
+                std::iter::once(removed).chain(put(Table::Answers, key, &*answered, until)).collect()
+            }
             Ending::Forget => vec![removed],
             Ending::Open => Vec::new(),
         }
     }
 }
 
-fn put(table: Table, key: RecordKey, value: &impl Serialize) -> Option<Change> {
+fn put(table: Table, key: RecordKey, value: &impl Serialize, until: Timestamp) -> Option<Change> {
     // The names and values of both records can always be serialized.
     let value = serde_json::to_vec(value).ok()?;
-    Some(Change::Put(table, Record { key, value: value.into() }))
+    Some(Change::Put(table, Record::new(key, value).until(until)))
 }
 
 fn now() -> Timestamp {

@@ -11,12 +11,13 @@ use tertulia_core::{command::Identity, conversation::Arrival, id::ExternalConsum
 use tokio::time::sleep;
 
 use super::{
-    Conversation, ConversationError, FramePermit, Outline, Snapshot, SpeakFor, Upstream, durable, snapshot::Written,
-    step::Unconcluded,
+    Conversation, ConversationError, FramePermit, Outline, Snapshot, SpeakFor, Upstream, durable,
+    snapshot::Written,
+    step::{OnceKept, Unconcluded},
 };
 use crate::{
     engine::{AfterCommit, Change, Record, RecordKey, StoreError, Table},
-    log::Commit,
+    log::NumberedStep,
     subscriber::EventData,
 };
 
@@ -47,8 +48,8 @@ impl Conversation {
         self.unconcluded().changes.push(change);
     }
 
-    /// Runs `then` when the step is durable.
-    pub(super) fn afterwards(&mut self, then: AfterCommit) {
+    /// Runs `then` when the step is durable; drops it if the step was not kept.
+    pub(super) fn afterwards(&mut self, then: OnceKept) {
         self.unconcluded().thens.push(then);
     }
 
@@ -67,7 +68,8 @@ impl Conversation {
     /// Keeps a frame's place occupied until everything it brought is durable.
     fn hold(&mut self, place: FramePermit) {
         if self.keeps() {
-            self.afterwards(Box::new(move || drop(place)));
+            let place = place.until_kept();
+            self.afterwards(Box::new(move || place.kept()));
         }
     }
 
@@ -95,10 +97,15 @@ impl Conversation {
             self.concluded.sequence = self.sequence;
             self.model.note_places(&mut self.concluded.places);
         }
-        let then: Option<AfterCommit> =
-            (!thens.is_empty()).then(|| Box::new(|| thens.into_iter().for_each(|then| then())) as _);
-        let commit = Commit { events, changes, then };
-        self.upstream.log.commit(&self.upstream.origin, self.model.id(), commit);
+        let then: Option<AfterCommit> = (!thens.is_empty()).then(|| {
+            Box::new(move |outcome: Result<_, _>| {
+                if outcome.is_ok() {
+                    thens.into_iter().for_each(|then| then());
+                }
+            }) as _
+        });
+        let step = NumberedStep { events, changes, then };
+        self.upstream.log.append(&self.upstream.origin, self.model.id(), step);
     }
 
     /// Publishes the outline, which others read without calling the actor.
@@ -118,8 +125,12 @@ impl Conversation {
     }
 
     fn snapshot_change(&self) -> Option<Change> {
-        match self.written().to_bytes() {
-            Ok(value) => Some(Change::Put(Table::Snapshots, Record { key: self.record_key(), value: value.into() })),
+        let written = self.written();
+        match written.to_bytes() {
+            Ok(value) => {
+                let keep_until = written.keep_until(self.upstream.journal.retention());
+                Some(Change::Put(Table::Snapshots, Record { keep_until, ..Record::new(self.record_key(), value) }))
+            }
             Err(error) => {
                 tracing::error!(conversation = %self.id(), %error, "the conversation cannot be serialized");
                 None

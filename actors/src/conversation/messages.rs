@@ -1,7 +1,10 @@
 //! The messages to a conversation's actor.
 
 use std::{
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -13,12 +16,13 @@ use tertulia_core::{
     conversation::{Conversation as Model, Message as ModelMessage},
     id::{CommandKey, ConversationId, ExternalConsumerId},
 };
-use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tokio::sync::oneshot;
 use tracing::Span;
 
 use super::{Claim, ConversationError, Done, Durable, Reply, WaitingCommand, waiting::CancelReply};
 use crate::{
     files::{FileDownload, FileError, UploadSource},
+    frame_window::FramePlace,
     supervision::DepthPermit,
 };
 
@@ -29,19 +33,55 @@ pub(crate) struct FramePermit(Arc<Held>);
 
 /// A place, and the receiver that learns when it is free.
 struct Held {
-    _permit: Option<OwnedSemaphorePermit>,
+    _place: Option<FramePlace>,
     since: Instant,
-    freed: Option<oneshot::Sender<()>>,
+    freed: Option<oneshot::Sender<Handled>>,
+    is_lost: AtomicBool,
+}
+
+/// What has become of a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Handled {
+    /// Everything in it was handled and is durable.
+    Kept,
+    /// The store did not keep something that it brought.
+    Lost,
+}
+
+/// Keeps the place of a frame until a step is durable. Dropped before, it says that the frame was lost.
+pub(super) struct UntilKept(Option<FramePermit>);
+
+impl UntilKept {
+    pub(super) fn kept(mut self) {
+        self.0.take();
+    }
+}
+
+impl Drop for UntilKept {
+    fn drop(&mut self) {
+        if let Some(FramePermit(held)) = self.0.take() {
+            held.is_lost.store(true, Ordering::Relaxed);
+        }
+    }
 }
 
 impl FramePermit {
-    pub(crate) fn new(permit: OwnedSemaphorePermit) -> Self {
-        Self(Arc::new(Held { _permit: Some(permit), since: Instant::now(), freed: None }))
+    pub(crate) fn new(place: FramePlace) -> Self {
+        Self::of(Some(place), None)
+    }
+
+    fn of(place: Option<FramePlace>, freed: Option<oneshot::Sender<Handled>>) -> Self {
+        Self(Arc::new(Held { _place: place, since: Instant::now(), freed, is_lost: AtomicBool::new(false) }))
+    }
+
+    /// Returns what to drop or to call [`UntilKept::kept`] on after the step that the frame brought.
+    pub(super) fn until_kept(self) -> UntilKept {
+        UntilKept(Some(self))
     }
 
     /// Returns a permit that occupies no place.
     pub(crate) fn without_place() -> Self {
-        Self(Arc::new(Held { _permit: None, since: Instant::now(), freed: None }))
+        Self::of(None, None)
     }
 
     /// The time since the frame arrived.
@@ -49,17 +89,18 @@ impl FramePermit {
         self.0.since.elapsed()
     }
 
-    /// Returns a place, and a receiver that is notified when everything in the frame was handled and is durable.
-    pub(crate) fn watched(permit: OwnedSemaphorePermit) -> (Self, oneshot::Receiver<()>) {
-        let (report, freed) = oneshot::channel();
-        (Self(Arc::new(Held { _permit: Some(permit), since: Instant::now(), freed: Some(report) })), freed)
+    /// Returns a place, and a receiver that is notified when everything in the frame was handled.
+    pub(crate) fn watched(place: FramePlace) -> (Self, oneshot::Receiver<Handled>) {
+        let (freed, receiver) = oneshot::channel();
+        (Self::of(Some(place), Some(freed)), receiver)
     }
 }
 
 impl Drop for Held {
     fn drop(&mut self) {
         if let Some(freed) = self.freed.take() {
-            let _ = freed.send(());
+            let is_lost = self.is_lost.load(Ordering::Relaxed);
+            let _ = freed.send(if is_lost { Handled::Lost } else { Handled::Kept });
         }
     }
 }

@@ -47,8 +47,8 @@ pub use filter::ConversationFilter;
 pub use handle::ConversationHandle;
 pub(crate) use handle::ConversationInbox;
 pub(crate) use messages::{
-    CameBack, CatchUp, ConsumerLost, FramePermit, HandleRequest, Leave, LinkFailed, LinkLost, LinkReady, Perform,
-    Recall, RecordsArrived, Rest, SpeakFor, StateArrived, ToConversation,
+    CameBack, CatchUp, ConsumerLost, FramePermit, HandleRequest, Handled, Leave, LinkFailed, LinkLost, LinkReady,
+    Perform, Recall, RecordsArrived, Rest, SpeakFor, StateArrived, ToConversation,
 };
 pub(crate) use outline::Assignment;
 pub use outline::{Assignee, Outline};

@@ -8,7 +8,6 @@ use tertulia_core::{
     conversation::Message,
     ums::{Dialect, Json, ParticipantRole},
 };
-use tokio::sync::oneshot;
 
 use super::{
     Conversation, ConversationError, Done, Perform, Recall,
@@ -17,7 +16,7 @@ use super::{
     pending_command::Caller,
 };
 use crate::{
-    engine::{Change, Journal, Record, RecordKey, Step, StoreError, Table},
+    engine::{Change, Journal, Record, RecordKey, StoreError, Table},
     subscriber::EventData,
 };
 
@@ -31,10 +30,10 @@ impl Conversation {
         }
         let metadata = message.metadata.as_deref().map(Json::from);
         let Some(key) = metadata.as_ref().and_then(key_of) else { return };
-        let record_key = self.record_key();
+        let (record_key, retention) = (self.record_key(), self.upstream.journal.retention());
         // The response may arrive in another run, which does not receive the message again.
         let mut changes: Vec<Change> =
-            self.commands.found(message, &key).filter_map(|found| found.record(&record_key)).collect();
+            self.commands.found(message, &key).filter_map(|found| found.record(&record_key, retention)).collect();
         if let Some(mut found) = self.commands.found_open(message, &key)
             && let Some(durable) = found.take_durable()
         {
@@ -42,7 +41,7 @@ impl Conversation {
             let done = Done { sequence, ..Done::of(found.key()) };
             self.emit(EventData::CommandSent { key: done.key.clone(), command, sequence, caller });
             let ending = Ending::of(&durable, &Ok(done));
-            changes.extend(durable.end(&record_key, ending));
+            changes.extend(durable.end(&record_key, ending, retention));
         }
         for change in changes {
             self.change(change);
@@ -110,24 +109,20 @@ impl Conversation {
     fn accept(&mut self, durable: Durable, ctx: &mut Context<Self>) {
         let Some(waiting) = self.commands.waiting_for(&durable) else { return };
         let (conversation, journal) = (self.record_key(), Arc::clone(&self.upstream.journal));
+        let (log, connection) = (Arc::clone(&self.upstream.log), self.upstream.origin.connection.clone());
         let key = durable.record_key(&conversation);
-        let put: Option<Change> = waiting.record(&conversation);
+        let put: Option<Change> = waiting.record(&conversation, journal.retention());
         let accepting = async move {
             if journal.keeps()
                 && let Some(answered) = answered(Arc::clone(&journal), key).await?
             {
                 return Ok(Some(answered));
             }
-            let (report, kept) = oneshot::channel();
-            journal.append(0, |_| Step {
-                changes: put.into_iter().collect(),
-                then: Some(Box::new(move || {
-                    let _ = report.send(());
-                })),
-                ..Step::default()
-            });
-            let _ = kept.await;
-            Ok(None)
+            // A command whose record was not kept must not run: the next run of the process would not know of it.
+            match log.keep(&connection, put.into_iter().collect()).await {
+                Ok(_) => Ok(None),
+                Err(error) => Err(StoreError::new("store a command", error)),
+            }
         };
         ctx.spawn(accepting.into_actor(self).map(move |answered, conversation, ctx| {
             conversation.accepted(&durable, answered, ctx);
@@ -163,7 +158,7 @@ impl Conversation {
     fn unanswered(&self, durable: &Durable, error: &StoreError) -> ConversationError {
         tracing::error!(
             conversation = %self.id(), key = %durable.asked_as, %error,
-            "cannot read the stored outcome of a command"
+            "cannot read the stored outcome of a command, or cannot store the command"
         );
         ConversationError::OutcomeUnknown { key: durable.asked_as.clone() }
     }

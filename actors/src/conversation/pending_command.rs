@@ -18,7 +18,7 @@ use super::{
     waiting::CancelReply,
 };
 use crate::{
-    engine::{Change, RecordKey},
+    engine::{Change, RecordKey, Retention},
     supervision::DepthPermit,
 };
 
@@ -240,13 +240,13 @@ impl PendingCommand {
     }
 
     /// The outbox record from which the next run restores the command, if the command is durable.
-    pub(super) fn record(&self, conversation: &RecordKey) -> Option<Change> {
+    pub(super) fn record(&self, conversation: &RecordKey, retention: Retention) -> Option<Change> {
         let durable = self.durable.as_ref()?;
         let mut accepted = Accepted::new(durable, self.number, &self.command, self.deadline);
         accepted.caller = self.caller.clone();
         accepted.found = self.found();
         accepted.suspicion = self.suspected.as_ref().map(|suspected| suspected.suspicion);
-        durable.put(conversation, &accepted)
+        durable.put(conversation, &accepted, retention)
     }
 
     /// The sequence at which the command's message was seen in its dialog.

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     dead_letters::{DeadLetterKind, Unhandled},
-    log::Commit,
+    log::NumberedStep,
     supervision::ActorPanic,
 };
 
@@ -161,9 +161,9 @@ impl Conversation {
         }
         if let Some(mut poisoned) = self.poisoned.take().and_then(|key| self.commands.withdraw(&key)) {
             if let Some(durable) = poisoned.take_durable() {
-                let changes = durable.end(&self.record_key(), Ending::Forget);
-                let commit = Commit { changes, ..Commit::default() };
-                self.upstream.log.commit(&self.upstream.origin, &id, commit);
+                let changes = durable.end(&self.record_key(), Ending::Forget, self.upstream.journal.retention());
+                let step = NumberedStep { changes, ..NumberedStep::default() };
+                self.upstream.log.append(&self.upstream.origin, &id, step);
             }
             poisoned.answer_at_the_end(&ConversationError::DeadLettered);
         }

@@ -10,6 +10,7 @@ use tertulia_core::{
 };
 
 use super::Outline;
+use crate::engine::Retention;
 
 /// The format version of a snapshot. A snapshot of another version is not loaded.
 const VERSION: u32 = 1;
@@ -109,6 +110,11 @@ impl<'a> Written<'a> {
     pub(super) fn without_messages(mut self) -> Self {
         self.outline.last_message = None;
         self
+    }
+
+    /// When the record is of no use any more: a while after the conversation has left its connection.
+    pub(super) fn keep_until(&self, retention: Retention) -> Option<Timestamp> {
+        (!self.held).then(|| self.at.after(retention.conversations))
     }
 
     pub(super) fn to_bytes(&self) -> serde_json::Result<Vec<u8>> {

@@ -2,17 +2,17 @@
 
 use tertulia_core::conversation::DialogPlace;
 
-use crate::{
-    engine::{AfterCommit, Change},
-    subscriber::EventData,
-};
+use crate::{engine::Change, subscriber::EventData};
+
+/// Runs when a step is durable, and is dropped if the step was not kept.
+pub(super) type OnceKept = Box<dyn FnOnce() + Send>;
 
 /// What the present step has produced so far.
 #[derive(Default)]
 pub(super) struct Unconcluded {
     pub(super) events: Vec<(u64, EventData)>,
     pub(super) changes: Vec<Change>,
-    pub(super) thens: Vec<AfterCommit>,
+    pub(super) thens: Vec<OnceKept>,
     /// Whether the conversation has changed.
     pub(super) touched: bool,
 }

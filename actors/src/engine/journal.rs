@@ -11,10 +11,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tertulia_core::session::Backoff;
+use tertulia_core::{placement::Acting, session::Backoff, time::Timestamp};
 use tokio::sync::{Semaphore, oneshot, watch};
 
-use super::{Change, LogReader, Store, StoreCopy, StoreError, StoredEvent, window::Window};
+use super::{
+    Change, Cluster, Commit, CommitError, Committed, LocalCluster, LogReader, NewEvent, SendGate, Store, StoreCopy,
+    StoreError, StoredEvent, batch::Batch, window::Window,
+};
 use crate::metrics::Latency;
 
 /// How long the first step of a commit waits for further steps.
@@ -23,9 +26,10 @@ const GATHER: Duration = Duration::from_millis(2);
 const ENOUGH: usize = 64;
 /// The most steps of one commit.
 const TOGETHER: usize = 1_024;
-/// The most steps that wait for a commit. Long before this limit the sockets are no longer read, because most steps
-/// occupy the place of their frame. At the limit the caller blocks, and its whole arbiter with it.
-const WAITING: usize = 65_536;
+/// How long one call waits for events of other writers.
+const FOLLOW: Duration = Duration::from_millis(250);
+/// The most events of other writers read at once.
+const READ_TOGETHER: usize = 256;
 /// The pauses between attempts of a failed commit.
 const RETRY: Backoff =
     Backoff { floor: Duration::from_millis(100), base: Duration::from_millis(100), max: Duration::from_secs(5) };
@@ -36,25 +40,33 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// The oldest events are deleted together, once there are this many more than are to be kept.
 const TRIM_BEHIND: u64 = 4_096;
 
-/// Called when a step is durable, on the writer's thread. It should do little more than send a message.
-pub(crate) type AfterCommit = Box<dyn FnOnce() + Send>;
+/// Called with the outcome of a step, on the writer's thread. It should do little more than send a message.
+pub(crate) type AfterCommit = Box<dyn FnOnce(Result<Committed, CommitError>) + Send>;
 
 /// An event for the log.
 pub trait Loggable: Send + Sync {
     /// Serializes the event. Called on the writer's thread.
-    fn stored(&self) -> StoredEvent;
+    fn stored(&self) -> NewEvent;
+
+    /// Called when the event is durable and has its `offset` in the log `epoch`, on the writer's thread.
+    fn committed(&self, epoch: &Arc<str>, offset: u64) {
+        let _ = (epoch, offset);
+    }
 }
 
 /// Events and changes that become durable together.
 #[derive(Default)]
 pub struct Step {
-    /// The events, with the offsets assigned to them.
+    /// The duty for which the step is made, if only its holder may make it. If another node has the duty, nothing of the
+    /// step is kept.
+    pub acting: Option<Acting>,
+    /// The events.
     pub events: Vec<Arc<dyn Loggable>>,
     /// Changes of records.
     pub changes: Vec<Change>,
-    /// Called when the step is durable, on the writer's thread; immediately without a store. It should do little more
-    /// than send a message.
-    pub then: Option<Box<dyn FnOnce() + Send>>,
+    /// Called with the outcome: the step is durable, or nothing of it was kept. Called on the writer's thread, or
+    /// immediately if there is no store or the journal is closed. It should do little more than send a message.
+    pub then: Option<Box<dyn FnOnce(Result<Committed, CommitError>) + Send>>,
 }
 
 impl fmt::Debug for Step {
@@ -85,10 +97,11 @@ impl Default for Retention {
     }
 }
 
-/// Assigns offsets to events and makes steps durable, in the order of their arrival. Without a store it only counts.
+/// Makes steps durable, in the order of their arrival. Without a store it only counts events.
 pub struct Journal {
     shared: Arc<Shared>,
-    writer: Mutex<Option<JoinHandle<()>>>,
+    cluster: Arc<dyn Cluster>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
     reading: Arc<Semaphore>,
 }
 
@@ -101,18 +114,19 @@ struct Shared {
     queue: Mutex<Queue>,
     /// Signals a waiting step or the closing of the journal.
     filled: Condvar,
-    /// Signals that a step may be added again.
-    drained: Condvar,
-    /// The newest durable event.
+    /// The newest durable event that readers know of.
     committed: watch::Sender<u64>,
     window: Window,
+    /// Held while the window and `committed` advance, and during a commit, whose events need not be read back.
+    advance: Mutex<()>,
     healthy: AtomicBool,
     commits: Latency,
     retention: Retention,
 }
 
 struct Queue {
-    next: u64,
+    /// The newest event, if nothing is kept.
+    counted: u64,
     waiting: Vec<Step>,
     /// Whether the writer is committing steps that it took from here.
     committing: bool,
@@ -124,7 +138,7 @@ impl Journal {
     #[must_use]
     pub fn forgetful() -> Arc<Self> {
         let epoch = format!("{:x}", jiff::Timestamp::now().as_microsecond());
-        Self::over(None, epoch.into(), 0, Retention::default())
+        Self::over(None, Arc::new(LocalCluster::default()), epoch.into(), 0, Retention::default())
     }
 
     /// Returns a journal that continues the log of `store`.
@@ -151,29 +165,46 @@ impl Journal {
     /// No thread could be started for the writer.
     pub fn start(store: Arc<dyn Store>, retention: Retention) -> std::io::Result<Arc<Self>> {
         let history = store.history();
-        let journal = Self::over(Some(Arc::clone(&store)), history.epoch, history.newest, retention);
-        let shared = Arc::clone(&journal.shared);
-        let writer = thread::Builder::new().name("journal".to_owned()).spawn(move || shared.write(&*store))?;
-        *journal.writer.lock().unwrap_or_else(PoisonError::into_inner) = Some(writer);
+        let cluster = store.cluster();
+        let journal = Self::over(Some(Arc::clone(&store)), cluster, history.epoch, history.newest, retention);
+        if store.is_shared() {
+            let store = Arc::clone(&store);
+            journal.spawn("log-tail", move |shared| shared.follow(&*store))?;
+        }
+        journal.spawn("journal", move |shared| shared.write(&*store))?;
         Ok(journal)
     }
 
-    fn over(store: Option<Arc<dyn Store>>, epoch: Arc<str>, newest: u64, retention: Retention) -> Arc<Self> {
+    fn spawn(&self, name: &str, run: impl FnOnce(&Shared) + Send + 'static) -> std::io::Result<()> {
+        let shared = Arc::clone(&self.shared);
+        let thread = thread::Builder::new().name(name.to_owned()).spawn(move || run(&shared))?;
+        self.threads.lock().unwrap_or_else(PoisonError::into_inner).push(thread);
+        Ok(())
+    }
+
+    fn over(
+        store: Option<Arc<dyn Store>>,
+        cluster: Arc<dyn Cluster>,
+        epoch: Arc<str>,
+        newest: u64,
+        retention: Retention,
+    ) -> Arc<Self> {
         Arc::new(Self {
+            cluster,
             shared: Arc::new(Shared {
                 keeps: store.is_some(),
                 store: Mutex::new(store),
                 epoch,
-                queue: Mutex::new(Queue { next: newest + 1, waiting: Vec::new(), committing: false, closed: false }),
+                queue: Mutex::new(Queue { counted: newest, waiting: Vec::new(), committing: false, closed: false }),
                 filled: Condvar::new(),
-                drained: Condvar::new(),
                 committed: watch::Sender::new(newest),
                 window: Window::default(),
+                advance: Mutex::new(()),
                 healthy: AtomicBool::new(true),
                 commits: Latency::default(),
                 retention,
             }),
-            writer: Mutex::new(None),
+            threads: Mutex::default(),
             reading: Arc::new(Semaphore::new(READS)),
         })
     }
@@ -182,6 +213,17 @@ impl Journal {
     #[must_use]
     pub fn epoch(&self) -> &Arc<str> {
         &self.shared.epoch
+    }
+
+    /// The nodes that share the store; without a store, this process alone.
+    #[must_use]
+    pub fn cluster(&self) -> &Arc<dyn Cluster> {
+        &self.cluster
+    }
+
+    /// Waits while this process may not act, before something is sent to others; `false` if it may never act again.
+    pub async fn may_act(&self) -> bool {
+        SendGate::new(self.cluster.standing()).pass().await.is_ok()
     }
 
     /// The store itself, for callers that may block.
@@ -219,16 +261,11 @@ impl Journal {
         self.shared.queue().waiting.len()
     }
 
-    /// Appends one step with `events` events. `step` receives the offset of the first one.
-    pub fn append(&self, events: usize, step: impl FnOnce(u64) -> Step) {
+    /// Appends one step. Never blocks, because an arbiter whose thread stands still misses its timers. What waits here is
+    /// limited where it enters the process: most steps occupy the place of their frame until they are durable, and while
+    /// no place is free no socket is read; others are commands, whose number is limited too.
+    pub fn append(&self, step: Step) {
         let mut queue = self.shared.queue();
-        if self.keeps() {
-            let is_full = |queue: &mut Queue| queue.waiting.len() >= WAITING && !queue.closed;
-            queue = self.shared.drained.wait_while(queue, is_full).unwrap_or_else(PoisonError::into_inner);
-        }
-        let first = queue.next;
-        queue.next += events as u64;
-        let step = step(first);
         if self.keeps() && !queue.closed {
             queue.waiting.push(step);
             let count = queue.waiting.len();
@@ -236,15 +273,41 @@ impl Journal {
             if count == 1 || count == ENOUGH {
                 self.shared.filled.notify_one();
             }
-        } else {
-            drop(queue);
-            if let Some(then) = step.then {
-                then();
+            return;
+        }
+        let first = queue.counted + 1;
+        queue.counted += step.events.len() as u64;
+        drop(queue);
+        let outcome = if self.keeps() { Err(closed()) } else { Ok(Committed { first, not_new: Vec::new() }) };
+        if outcome.is_ok() {
+            for (offset, event) in (first..).zip(&step.events) {
+                event.committed(self.epoch(), offset);
             }
+        }
+        if let Some(then) = step.then {
+            then(outcome);
         }
     }
 
-    /// Waits until every step appended before is durable; `false` if the journal was closed before.
+    /// Appends changes of records as one step. The future completes with the outcome; without a store at once. The step
+    /// is appended when this returns, whether or not the future is awaited.
+    pub fn keep(&self, changes: Vec<Change>) -> impl Future<Output = Result<Committed, CommitError>> + Send + use<> {
+        self.keep_for(None, changes)
+    }
+
+    /// Appends changes like [`Self::keep`], for a duty.
+    pub fn keep_for(
+        &self,
+        acting: Option<Acting>,
+        changes: Vec<Change>,
+    ) -> impl Future<Output = Result<Committed, CommitError>> + Send + use<> {
+        let (reply, outcome) = oneshot::channel();
+        let then: AfterCommit = Box::new(move |outcome| drop(reply.send(outcome)));
+        self.append(Step { acting, changes, then: Some(then), ..Step::default() });
+        async move { outcome.await.unwrap_or_else(|_| Err(closed())) }
+    }
+
+    /// Waits until every step appended before is durable or was refused; `false` if the journal was closed before.
     pub async fn settled(&self) -> bool {
         {
             let queue = self.shared.queue();
@@ -252,12 +315,7 @@ impl Journal {
                 return !queue.closed;
             }
         }
-        let (told, settled) = oneshot::channel();
-        let then: AfterCommit = Box::new(move || {
-            let _ = told.send(());
-        });
-        self.append(0, |_| Step { then: Some(then), ..Step::default() });
-        settled.await.is_ok()
+        self.keep(Vec::new()).await.is_ok()
     }
 
     /// Reads from the store on another thread.
@@ -324,10 +382,11 @@ impl Journal {
     pub fn close(&self) {
         self.shared.queue().closed = true;
         self.shared.filled.notify_all();
-        self.shared.drained.notify_all();
-        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(Err(_)) = writer.map(JoinHandle::join) {
-            tracing::error!("the journal's writer panicked");
+        let threads = mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
+        for thread in threads {
+            if thread.join().is_err() {
+                tracing::error!("a thread of the journal panicked");
+            }
         }
         self.shared.store.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
@@ -346,34 +405,121 @@ impl Shared {
 
     /// The loop of the writer's thread.
     fn write(&self, store: &dyn Store) {
-        let mut oldest = store.history().oldest;
+        let mut number = store.last_commit();
         while let Some(steps) = self.gather(store) {
-            let (mut changes, mut events, mut thens) = (Vec::new(), Vec::new(), Vec::new());
-            for Step { events: own, changes: others, then } in steps {
-                for event in own {
-                    let event = event.stored();
-                    events.push(Arc::new(event.clone()));
-                    changes.push(Change::Append(event));
-                }
-                changes.extend(others);
-                thens.extend(then);
+            let mut steps = steps.into_iter().peekable();
+            while let Some(batch) = Batch::next(&mut steps) {
+                self.commit_or_refuse(store, batch, &mut number);
             }
-            let newest =
-                events.last().map_or_else(|| *self.committed.borrow(), |event: &Arc<StoredEvent>| event.offset);
-            let keep_from = newest.saturating_sub(self.retention.events) + 1;
-            if keep_from > oldest + TRIM_BEHIND {
-                oldest = keep_from;
-                changes.push(Change::Trim { oldest });
-            }
-            if !changes.is_empty() && !self.commit(store, changes) {
-                return;
-            }
-            self.window.extend(events);
-            self.committed.send_replace(newest);
             self.queue().committing = false;
-            for then in thens {
-                then();
+            self.delete_oldest(store);
+        }
+    }
+
+    /// Commits a batch, without the steps of duties that other nodes have, and gives every step its outcome.
+    fn commit_or_refuse(&self, store: &dyn Store, mut batch: Batch, number: &mut u64) {
+        loop {
+            if !batch.is_empty() {
+                *number += 1;
             }
+            match self.commit(store, &mut batch, *number) {
+                Ok(committed) => return batch.finish(&self.epoch, &committed),
+                Err(CommitError::Lost(duties)) => {
+                    tracing::warn!(?duties, "other nodes have these duties; what was done for them is not kept");
+                    batch = batch.without(&duties);
+                }
+                Err(error) => return batch.refuse(&error),
+            }
+        }
+    }
+
+    /// Commits a batch, and repeats a failed commit until its outcome is known or the journal is closed. Readers then
+    /// find its events.
+    fn commit(&self, store: &dyn Store, batch: &mut Batch, number: u64) -> Result<Committed, CommitError> {
+        if batch.is_empty() {
+            return Ok(Committed { first: self.newest() + 1, not_new: Vec::new() });
+        }
+        let _advance = self.advance();
+        let commit = batch.commit(number);
+        let committed = match self.try_to_commit(store, &commit) {
+            Ok(committed) => committed,
+            Err(error) => {
+                batch.take_back(commit);
+                return Err(error);
+            }
+        };
+        let events = commit.events;
+        let last = committed.first + events.len() as u64 - 1;
+        if committed.first > self.newest() + 1 {
+            self.read_up_to(store, committed.first - 1);
+        }
+        let stored = (committed.first..).zip(events).map(|(offset, event)| self.stored(offset, event));
+        self.advance_to(last, stored.collect());
+        Ok(committed)
+    }
+
+    /// The loop of the thread that follows the events of other writers.
+    fn follow(&self, store: &dyn Store) {
+        let mut tries = 0;
+        while !self.queue().closed {
+            match store.newer(self.newest(), FOLLOW) {
+                Ok(newest) => {
+                    tries = 0;
+                    let _advance = self.advance();
+                    self.read_up_to(store, newest);
+                }
+                Err(error) => {
+                    tracing::error!(%error, "new events of other writers cannot be read");
+                    thread::sleep(RETRY.delay(tries, rand::random()).min(FOLLOW));
+                    tries += 1;
+                }
+            }
+        }
+    }
+
+    fn advance(&self) -> MutexGuard<'_, ()> {
+        self.advance.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn newest(&self) -> u64 {
+        *self.committed.borrow()
+    }
+
+    fn stored(&self, offset: u64, event: NewEvent) -> Arc<StoredEvent> {
+        Arc::new(StoredEvent::new(&self.epoch, offset, event))
+    }
+
+    /// Reads the events of other writers up to `newest` into the window. Events that cannot be read are left to readers,
+    /// who find out why.
+    fn read_up_to(&self, store: &dyn Store, newest: u64) {
+        while self.newest() < newest {
+            let next = self.newest() + 1;
+            let limit = usize::try_from(newest - self.newest()).unwrap_or(READ_TOGETHER).min(READ_TOGETHER);
+            let events = store.events(self.newest(), limit).unwrap_or_default();
+            let is_dense = (next..).zip(&events).all(|(expected, (offset, _))| expected == *offset);
+            if events.is_empty() || !is_dense {
+                return self.advance_to(newest, Vec::new());
+            }
+            let stored: Vec<_> = events.into_iter().map(|(offset, event)| self.stored(offset, event)).collect();
+            let last = next + stored.len() as u64 - 1;
+            self.advance_to(last, stored);
+        }
+    }
+
+    /// Lets readers know of the events up to `newest`, of which `events` are the last ones.
+    fn advance_to(&self, newest: u64, events: Vec<Arc<StoredEvent>>) {
+        self.window.extend(events);
+        self.committed.send_if_modified(|committed| mem::replace(committed, newest.max(*committed)) < newest);
+    }
+
+    /// Deletes the oldest events, if many more than are to be kept have come.
+    fn delete_oldest(&self, store: &dyn Store) {
+        let history = store.history();
+        let keep_from = history.newest.saturating_sub(self.retention.events) + 1;
+        if keep_from > history.oldest + TRIM_BEHIND
+            && let Err(error) = store.keep_house(Timestamp(i64::MIN), keep_from, usize::MAX)
+        {
+            tracing::error!(%error, "the oldest events cannot be deleted");
         }
     }
 
@@ -400,7 +546,6 @@ impl Shared {
             queue.waiting.drain(..TOGETHER).collect()
         };
         queue.committing = true;
-        self.drained.notify_all();
         Some(steps)
     }
 
@@ -413,30 +558,123 @@ impl Shared {
         self.healthy.store(looked.is_ok(), Ordering::Relaxed);
     }
 
-    /// Commits, and repeats a failed commit. Returns `false` if the journal is closed and the commit fails.
-    fn commit(&self, store: &dyn Store, changes: Vec<Change>) -> bool {
+    fn try_to_commit(&self, store: &dyn Store, commit: &Commit) -> Result<Committed, CommitError> {
         let mut tries = 0;
         loop {
             let began = Instant::now();
-            match store.commit(changes.clone()) {
-                Ok(()) => {
+            let error = match store.commit(commit) {
+                Ok(committed) => {
                     self.commits.observe(began.elapsed());
                     self.healthy.store(true, Ordering::Relaxed);
-                    return true;
+                    return Ok(committed);
                 }
-                Err(error) => {
+                Err(CommitError::Unavailable(error)) => error,
+                Err(CommitError::Fenced) => {
                     self.healthy.store(false, Ordering::Relaxed);
-                    tracing::error!(
-                        %error, changes = changes.len(),
-                        "the store cannot commit; sockets are not read until it can"
-                    );
-                    if self.queue().closed {
-                        return false;
-                    }
-                    thread::sleep(RETRY.delay(tries, rand::random()));
-                    tries += 1;
+                    return Err(CommitError::Fenced);
                 }
+                Err(CommitError::Lost(duties)) => return Err(CommitError::Lost(duties)),
+            };
+            self.healthy.store(false, Ordering::Relaxed);
+            let (events, changes) = (commit.events.len(), commit.changes.len());
+            tracing::error!(%error, events, changes, "the store cannot commit; sockets are not read until it can");
+            if self.queue().closed {
+                return Err(closed());
             }
+            thread::sleep(RETRY.delay(tries, rand::random()));
+            tries += 1;
         }
+    }
+}
+
+/// The outcome of a step for which there is no store any more.
+fn closed() -> CommitError {
+    StoreError::new("commit", "the journal was closed").into()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{num::NonZeroUsize, sync::mpsc};
+
+    use super::*;
+    use crate::engine::{History, MemoryStore, Record, RecordKey, Table};
+
+    /// A store that stands still until it is released.
+    struct Standing {
+        store: MemoryStore,
+        stands: Mutex<bool>,
+        released: Condvar,
+    }
+
+    impl Store for Standing {
+        fn history(&self) -> History {
+            self.store.history()
+        }
+
+        fn cluster(&self) -> Arc<dyn Cluster> {
+            self.store.cluster()
+        }
+
+        fn last_commit(&self) -> u64 {
+            self.store.last_commit()
+        }
+
+        fn commit(&self, commit: &Commit) -> Result<Committed, CommitError> {
+            drop(self.released.wait_while(self.stands.lock().unwrap(), |stands| *stands).unwrap());
+            self.store.commit(commit)
+        }
+
+        fn events(&self, after: u64, limit: usize) -> Result<Vec<(u64, NewEvent)>, StoreError> {
+            self.store.events(after, limit)
+        }
+
+        fn get(&self, table: Table, key: &RecordKey) -> Result<Option<bytes::Bytes>, StoreError> {
+            self.store.get(table, key)
+        }
+
+        fn scan(
+            &self,
+            table: Table,
+            prefix: &RecordKey,
+            after: Option<&RecordKey>,
+            limit: usize,
+        ) -> Result<Vec<Record>, StoreError> {
+            self.store.scan(table, prefix, after, limit)
+        }
+
+        fn keep_house(&self, now: Timestamp, oldest: u64, letters: usize) -> Result<usize, StoreError> {
+            self.store.keep_house(now, oldest, letters)
+        }
+    }
+
+    /// An arbiter whose thread stands still misses its timers, so no number of waiting steps makes a caller wait.
+    #[test]
+    fn steps_are_appended_while_the_store_stands_still() {
+        const STEPS: usize = 100_000;
+        let store = MemoryStore::new(NonZeroUsize::MIN);
+        let store = Arc::new(Standing { store, stands: Mutex::new(true), released: Condvar::new() });
+        let journal = Journal::start(Arc::clone(&store) as Arc<dyn Store>, Retention::default()).unwrap();
+        let (outcomes, kept) = mpsc::channel();
+        let appending = {
+            let journal = Arc::clone(&journal);
+            let (appended, done) = mpsc::channel();
+            thread::spawn(move || {
+                for step in 0..STEPS {
+                    let outcomes = outcomes.clone();
+                    let change = Change::Put(Table::Notes, Record::new(RecordKey::of(&["newest"]), step.to_string()));
+                    let then: AfterCommit = Box::new(move |outcome| outcomes.send((step, outcome.is_ok())).unwrap());
+                    journal.append(Step { changes: vec![change], then: Some(then), ..Step::default() });
+                }
+                appended.send(()).unwrap();
+            });
+            done
+        };
+        let appended = appending.recv_timeout(Duration::from_secs(60));
+        *store.stands.lock().unwrap() = false;
+        store.released.notify_all();
+        appended.expect("the caller waits for the store");
+        let outcomes: Vec<(usize, bool)> = kept.iter().take(STEPS).collect();
+        assert!(outcomes.into_iter().eq((0..STEPS).map(|step| (step, true))), "each is kept, in order");
+        journal.close();
     }
 }

@@ -1,10 +1,12 @@
-//! Persistence: the interfaces of the store and the leases, which are implemented elsewhere, and the journal that uses
+//! Persistence: the interfaces of the store and the cluster, which are implemented elsewhere, and the journal that uses
 //! them.
 //!
-//! A [`Store`] keeps the event log and a few tables of records, and commits changes of both atomically. The [`Journal`]
-//! is the only access to it: it numbers events, gathers steps into commits and serves readers. [`Leases`] decide which
+//! A [`Store`] keeps the event log and a few tables of records. It numbers events, and commits changes of both atomically. The [`Journal`]
+//! is the only access to it: it gathers steps into commits and serves readers. [`Leases`] decide which
 //! process may log in as which user.
 
+mod batch;
+mod cluster;
 mod copy;
 mod housekeeping;
 mod journal;
@@ -12,16 +14,20 @@ mod key;
 mod lease;
 mod memory;
 mod reader;
+mod send_gate;
 mod store;
 mod validation;
 mod window;
 
+pub use cluster::{Cluster, ClusterError, LocalCluster};
 pub use copy::StoreCopy;
 pub(crate) use journal::AfterCommit;
 pub use journal::{Journal, Loggable, Retention, Step};
 pub use key::RecordKey;
-pub(crate) use lease::ProcessLeases;
-pub use lease::{Lease, LeaseError, Leases, LoginName};
+pub use lease::{Lease, LeaseError, LoginName};
 pub use memory::MemoryStore;
 pub use reader::{LogBatch, LogReader};
-pub use store::{Change, History, Record, Store, StoreError, StoredEvent, Table};
+pub(crate) use send_gate::SendGate;
+pub use store::{
+    Change, Commit, CommitError, Committed, History, NewEvent, Record, Store, StoreError, StoredEvent, Table,
+};

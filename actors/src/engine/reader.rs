@@ -4,7 +4,7 @@ use std::{ops::RangeInclusive, sync::Arc};
 
 use tokio::sync::watch;
 
-use super::{Journal, Store, StoreError, StoredEvent};
+use super::{Journal, NewEvent, Store, StoreError, StoredEvent};
 
 /// Events per read.
 const BATCH: usize = 256;
@@ -38,7 +38,7 @@ pub enum LogBatch {
 
 /// The store's response for the next events.
 enum Stored {
-    Events { oldest: u64, events: Vec<StoredEvent> },
+    Events { oldest: u64, events: Vec<(u64, NewEvent)> },
     Damaged { last: u64 },
 }
 
@@ -89,15 +89,17 @@ impl LogReader {
             }
         };
         match events.first() {
-            Some(first) if first.offset == after + 1 => {}
+            Some((first, _)) if *first == after + 1 => {}
             // The events were deleted, before or during this read.
             first => {
-                let next = first.map_or(oldest, |first| first.offset).max(after + 1);
+                let next = first.map_or(oldest, |(first, _)| *first).max(after + 1);
                 self.after = next - 1;
                 return Ok(Some(LogBatch::Forgotten { events: self.after - after }));
             }
         }
-        Ok(Some(self.take(few(events).map(Arc::new).collect())))
+        let epoch = Arc::clone(self.journal.epoch());
+        let stored = |(offset, event)| Arc::new(StoredEvent::new(&epoch, offset, event));
+        Ok(Some(self.take(few(events).map(stored).collect())))
     }
 
     fn take(&mut self, events: Vec<Arc<StoredEvent>>) -> LogBatch {
@@ -109,9 +111,9 @@ impl LogReader {
 }
 
 /// The first events, up to the byte limit.
-fn few(events: Vec<StoredEvent>) -> impl Iterator<Item = StoredEvent> {
+fn few(events: Vec<(u64, NewEvent)>) -> impl Iterator<Item = (u64, NewEvent)> {
     let mut bytes = 0;
-    events.into_iter().take_while(move |event| {
+    events.into_iter().take_while(move |(_, event)| {
         let is_first = bytes == 0;
         bytes += event.json.len();
         is_first || bytes <= BYTES
@@ -124,12 +126,9 @@ mod tests {
 
     #[test]
     fn large_events_are_handed_on_few_at_a_time_and_always_one() {
-        let event = |bytes: usize| StoredEvent {
-            offset: 1,
-            connection: "c".into(),
-            conversation: None,
-            name: "message".into(),
-            json: vec![b' '; bytes].into(),
+        let event = |bytes: usize| {
+            let json = vec![b' '; bytes].into();
+            (1, NewEvent { connection: "c".into(), conversation: None, name: "message".into(), json })
         };
         for (sizes, expected) in
             [(&[][..], 0), (&[BYTES * 3, 1], 1), (&[BYTES / 2, BYTES / 2, 1], 2), (&[1, BYTES, 1], 1), (&[1; 256], 256)]

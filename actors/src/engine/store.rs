@@ -1,10 +1,15 @@
 //! The interface of the store for events and records.
 
-use std::{borrow::Cow, fmt, ops::RangeInclusive, sync::Arc};
+use std::{borrow::Cow, fmt, ops::RangeInclusive, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 
-use super::{RecordKey, StoreCopy};
+use tertulia_core::{
+    placement::{Acting, DutyName},
+    time::Timestamp,
+};
+
+use super::{Cluster, RecordKey, StoreCopy};
 
 /// A table of records. Records are small and found by key; their content is defined by their writer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -38,6 +43,23 @@ impl Table {
     }
 }
 
+/// What precedes the members of a stored event in the CloudEvents object.
+const SPECVERSION: &str = r#"{"specversion":"1.0","#;
+
+/// An event as the store keeps it. Its id contains its offset, which only the commit determines, so it has none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewEvent {
+    /// The connection.
+    pub connection: Arc<str>,
+    /// The conversation, if the event belongs to one.
+    pub conversation: Option<Arc<str>>,
+    /// The event's name after `tertulia.`.
+    pub name: Cow<'static, str>,
+    /// The CloudEvents object without its first members `specversion` and `id`. A log that an earlier version wrote has
+    /// events with both.
+    pub json: Bytes,
+}
+
 /// One event of the log, serialized as the CloudEvents object that every reader gets. The other fields repeat what
 /// readers filter by.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,6 +76,27 @@ pub struct StoredEvent {
     pub json: Bytes,
 }
 
+impl StoredEvent {
+    /// Returns the event at `offset` of the log `epoch`, with its id.
+    #[must_use]
+    pub fn new(epoch: &str, offset: u64, event: NewEvent) -> Self {
+        let NewEvent { connection, conversation, name, json } = event;
+        let json = match json.strip_prefix(b"{") {
+            Some(members) if !json.starts_with(SPECVERSION.as_bytes()) => {
+                let mut whole = format!(r#"{SPECVERSION}"id":"{epoch}-{offset}""#).into_bytes();
+                whole.reserve_exact(members.len() + 1);
+                if members != b"}" {
+                    whole.push(b',');
+                }
+                whole.extend_from_slice(members);
+                whole.into()
+            }
+            _ => json,
+        };
+        Self { offset, connection, conversation, name, json }
+    }
+}
+
 /// One record.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Record {
@@ -61,29 +104,85 @@ pub struct Record {
     pub key: RecordKey,
     /// The content.
     pub value: Bytes,
+    /// When the record is of no use any more, and [`Store::keep_house`] removes it; `None` if only a change removes it.
+    pub keep_until: Option<Timestamp>,
+}
+
+impl Record {
+    /// Returns a record that stays until a change removes it.
+    #[must_use]
+    pub fn new(key: RecordKey, value: impl Into<Bytes>) -> Self {
+        Self { key, value: value.into(), keep_until: None }
+    }
+
+    /// Returns the same record, which housekeeping removes after `time`.
+    #[must_use]
+    pub fn until(self, time: Timestamp) -> Self {
+        Self { keep_until: Some(time), ..self }
+    }
 }
 
 impl fmt::Debug for Record {
     /// Omits the content, which may be a consumer's words or a token.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Record").field("key", &self.key).field("bytes", &self.value.len()).finish()
+        f.debug_struct("Record")
+            .field("key", &self.key)
+            .field("bytes", &self.value.len())
+            .field("keep_until", &self.keep_until)
+            .finish()
     }
 }
 
-/// One change.
+/// One change of a record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
-    /// Appends an event; its offset is one above the last offset.
-    Append(StoredEvent),
     /// Writes a record, replacing a record with the same key.
     Put(Table, Record),
+    /// Writes a record, unless there is one with the same key.
+    PutNew(Table, Record),
     /// Removes a record, if it exists.
     Remove(Table, RecordKey),
-    /// Deletes the events below an offset.
-    Trim {
-        /// The oldest event that stays.
-        oldest: u64,
-    },
+}
+
+/// Events and changes that become durable together.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Commit {
+    /// Counts the commits of one writer. A commit whose outcome is not known is repeated with its number.
+    pub number: u64,
+    /// The duties for which the commit is made.
+    pub acting: Vec<Acting>,
+    /// The next events of the log.
+    pub events: Vec<NewEvent>,
+    /// Changes of records, made in order.
+    pub changes: Vec<Change>,
+}
+
+/// What a commit has done.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Committed {
+    /// The offset of the first event; that of the next event if the commit had none.
+    pub first: u64,
+    /// The indexes of the [`Change::PutNew`]s that found a record with their key and changed nothing.
+    pub not_new: Vec<usize>,
+}
+
+/// Why a commit was not made.
+#[non_exhaustive]
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum CommitError {
+    /// These duties have other holders now. Nothing was committed; the commit can be made without what it has for them.
+    #[error("other nodes do {}", names(.0))]
+    Lost(Vec<DutyName>),
+    /// This node may write nothing any more.
+    #[error("this node was fenced")]
+    Fenced,
+    /// It is unknown whether the commit was made. It can be repeated with the same number.
+    #[error(transparent)]
+    Unavailable(#[from] StoreError),
+}
+
+fn names(duties: &[DutyName]) -> String {
+    duties.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
 /// The extent of the log.
@@ -115,22 +214,52 @@ impl StoreError {
 }
 
 /// The store of events and records. Every call may block on the disk, so no call is made on an arbiter's thread. There
-/// may be any number of concurrent readers and one writer.
+/// may be any number of concurrent readers and one writer in each process.
 pub trait Store: Send + Sync + 'static {
     /// The extent of the log.
     fn history(&self) -> History;
 
-    /// Makes all changes in order, or none of them. The changes are durable when this returns.
+    /// The nodes that share this store. Their duties are checked by [`Store::commit`].
+    fn cluster(&self) -> Arc<dyn Cluster>;
+
+    /// The number of this writer's last commit; 0 before the first one.
+    fn last_commit(&self) -> u64;
+
+    /// Appends all events and makes all changes, or nothing of it. Everything is durable when this returns. The number
+    /// of a new commit is above that of the last one. The last commit, repeated with its number, is made once and
+    /// answered as the first time.
     ///
     /// # Errors
-    /// [`StoreError`]; then no reader sees any of the changes.
-    fn commit(&self, changes: Vec<Change>) -> Result<(), StoreError>;
+    /// [`CommitError`]; then no reader sees any of it.
+    fn commit(&self, commit: &Commit) -> Result<Committed, CommitError>;
 
-    /// Returns at most `limit` events after the offset `after`, in order.
+    /// Returns at most `limit` events after the offset `after` with their offsets, in order.
     ///
     /// # Errors
     /// [`StoreError`].
-    fn events(&self, after: u64, limit: usize) -> Result<Vec<StoredEvent>, StoreError>;
+    fn events(&self, after: u64, limit: usize) -> Result<Vec<(u64, NewEvent)>, StoreError>;
+
+    /// Whether other writers commit to the same log. Only then is [`Store::newer`] called.
+    fn is_shared(&self) -> bool {
+        false
+    }
+
+    /// Returns the offset of the newest event once there are events after the offset `after`, whoever commits them, or
+    /// when `within` is over.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn newer(&self, after: u64, within: Duration) -> Result<u64, StoreError> {
+        let _ = (after, within);
+        Ok(self.history().newest)
+    }
+
+    /// Deletes the events below the offset `oldest`, the records that were to be kept until `now` or less, and the
+    /// oldest dead letters beyond `letters`. Returns the number of deleted records.
+    ///
+    /// # Errors
+    /// [`StoreError`]; what was deleted before stays deleted.
+    fn keep_house(&self, now: Timestamp, oldest: u64, letters: usize) -> Result<usize, StoreError>;
 
     /// Returns the offsets of the first damaged events after `after`; `None` if all can be read. Called after
     /// [`Store::events`] failed.
@@ -154,7 +283,10 @@ pub trait Store: Send + Sync + 'static {
     fn event(&self, offset: u64) -> Result<Option<StoredEvent>, StoreError> {
         let before = offset.saturating_sub(1);
         match self.events(before, 1) {
-            Ok(events) => Ok(events.into_iter().next().filter(|event| event.offset == offset)),
+            Ok(events) => {
+                let found = events.into_iter().next().filter(|(found, _)| *found == offset);
+                Ok(found.map(|(offset, event)| StoredEvent::new(&self.history().epoch, offset, event)))
+            }
             Err(error) => match self.damage(before)? {
                 Some(damaged) if damaged.contains(&offset) => Ok(None),
                 _ => Err(error),

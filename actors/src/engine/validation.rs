@@ -1,6 +1,6 @@
-//! Which changes may be made together: the same rules for every store.
+//! What a commit may contain: the same rules for every store.
 
-use super::{Change, History, RecordKey, StoreError};
+use super::{Change, Commit, History, Record, RecordKey, StoreError};
 
 const OPERATION: &str = "commit";
 
@@ -10,26 +10,19 @@ impl History {
     pub fn begun(at: jiff::Timestamp) -> Self {
         Self { epoch: format!("{:x}", at.as_microsecond()).into(), oldest: 1, newest: 0 }
     }
+}
 
-    /// The extent of the log after `changes`.
+impl Commit {
+    /// Checks the keys of the changed records.
     ///
     /// # Errors
-    /// [`StoreError`] if an event is not the next one, or a key is empty or longer than [`RecordKey::MAX_BYTES`].
-    pub fn after(&self, changes: &[Change]) -> Result<Self, StoreError> {
-        let mut history = self.clone();
-        for change in changes {
-            match change {
-                Change::Append(event) if event.offset == history.newest + 1 => history.newest = event.offset,
-                Change::Append(event) => {
-                    let (offset, next) = (event.offset, history.newest + 1);
-                    return Err(StoreError::new(OPERATION, format!("event {offset} is not the next one, {next}")));
-                }
-                Change::Put(_, record) => check_key(&record.key)?,
-                Change::Remove(_, key) => check_key(key)?,
-                Change::Trim { oldest } => history.oldest = history.oldest.max((*oldest).min(history.newest + 1)),
+    /// [`StoreError`] if a key is empty or longer than [`RecordKey::MAX_BYTES`].
+    pub fn check(&self) -> Result<(), StoreError> {
+        self.changes.iter().try_for_each(|change| match change {
+            Change::Put(_, Record { key, .. }) | Change::PutNew(_, Record { key, .. }) | Change::Remove(_, key) => {
+                check_key(key)
             }
-        }
-        Ok(history)
+        })
     }
 }
 

@@ -23,9 +23,15 @@ struct Held {
 }
 
 impl Window {
-    /// Adds the next events and removes the oldest if there are too many.
+    /// Adds the newest events and removes the oldest if there are too many. If the events do not follow the last one,
+    /// all earlier events are removed.
     pub(super) fn extend(&self, events: Vec<Arc<StoredEvent>>) {
         let mut held = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        if let (Some(last), Some(next)) = (held.events.back(), events.first())
+            && last.offset + 1 != next.offset
+        {
+            *held = Held::default();
+        }
         for event in events {
             held.bytes += event.json.len();
             held.events.push_back(event);
@@ -72,6 +78,16 @@ mod tests {
         assert_eq!(offsets(&window, 4), Some(vec![5, 6, 7]));
         assert_eq!(offsets(&window, 8), Some(vec![9]));
         assert_eq!(offsets(&window, 9), None, "event 10 does not exist yet");
+    }
+
+    #[test]
+    fn events_that_do_not_follow_the_last_one_leave_no_hole() {
+        let window = Window::default();
+        window.extend((1..=3).map(|offset| event(offset, 10)).collect());
+        window.extend((5..=6).map(|offset| event(offset, 10)).collect());
+        assert_eq!(offsets(&window, 0), None);
+        assert_eq!(offsets(&window, 4), Some(vec![5, 6]));
+        assert_eq!(window.bytes(), 20);
     }
 
     #[test]

@@ -106,9 +106,9 @@ impl Actor for Fleet {
             fleet.forget_moves();
         });
         ctx.run_interval(HOUSEKEEPING_EVERY, |fleet, ctx| {
-            let journal = Arc::clone(&fleet.process.journal);
+            let (journal, letters) = (Arc::clone(&fleet.process.journal), usize::MAX);
             if journal.keeps() {
-                ctx.spawn(keep_house(journal).into_actor(fleet));
+                ctx.spawn(keep_house(journal, letters).into_actor(fleet));
             }
         });
     }
@@ -116,8 +116,8 @@ impl Actor for Fleet {
 
 impl Supervised for Fleet {}
 
-async fn keep_house(journal: Arc<Journal>) {
-    match journal.purge(jiff::Timestamp::now()).await {
+async fn keep_house(journal: Arc<Journal>, letters: usize) {
+    match journal.purge(jiff::Timestamp::now(), letters).await {
         Ok(records) => tracing::debug!(records, "old records were deleted"),
         Err(error) => tracing::warn!(%error, "old records could not be deleted"),
     }

@@ -19,7 +19,9 @@ use tertulia_core::{
 use tokio::{sync::oneshot, time::timeout};
 
 use crate::{
-    connection::{Connection, ConnectionError, ConnectionStatus, RequestError, Restart, Role, webhook::WebhookInbox},
+    connection::{
+        Connection, ConnectionError, ConnectionStatus, RequestError, Restart, Role, duty, webhook::WebhookInbox,
+    },
     conversation::ConversationHandle,
     fleet::{Address, Member, StartContext},
     tertulia::System,
@@ -60,6 +62,7 @@ impl ConnectionHandle {
     pub async fn disconnect(&self) {
         if let Some(member) = self.system.registry.remove(&self.id) {
             member.end(PATIENCE).await;
+            duty::hand_back(&self.system.process, &self.id).await;
             self.system.process.metrics.by_connection.forget(&self.id);
         }
     }

@@ -73,7 +73,7 @@ impl ConnectionHandle {
             .journal
             .read(move |store| {
                 let value = store.get(Table::Snapshots, &key)?;
-                Ok(value.and_then(|value| ConversationSummary::read(&crate::engine::Record { key, value })))
+                Ok(value.and_then(|value| ConversationSummary::read(&crate::engine::Record::new(key, value))))
             })
             .await
     }

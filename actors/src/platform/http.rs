@@ -168,6 +168,21 @@ impl PlatformClient {
         self.platform.settings.request_timeout
     }
 
+    /// Waits until this process may act, at most as long as a request may take. Called before each request that changes
+    /// something or logs in. The error says in words why it may not.
+    pub(super) async fn pass_gate(&self) -> Result<(), String> {
+        match timeout(self.platform.settings.request_timeout, self.platform.gate.pass()).await {
+            Ok(passed) => passed.map_err(|error| error.to_string()),
+            Err(_) => Err("this process may send nothing at the moment".to_owned()),
+        }
+    }
+
+    /// [`Self::pass_gate`] for a request to a service.
+    pub(super) async fn may_act(&self, service: Service, host: &str) -> Result<(), HttpError> {
+        let unreachable = |detail| HttpError::Unreachable { service, host: host.to_owned(), detail };
+        self.pass_gate().await.map_err(unreachable)
+    }
+
     pub(super) async fn get<T: DeserializeOwned>(&self, call: Call<'_>) -> Result<T, HttpError> {
         let Call { service, host, path, headers, .. } = call;
         let mut request = self.http.get(address(service, &host, &path)?);
@@ -184,6 +199,7 @@ impl PlatformClient {
         form: &impl serde::Serialize,
     ) -> Result<T, HttpError> {
         let Call { service, host, path, .. } = call;
+        self.may_act(service, &host).await?;
         let sending = self.http.post(address(service, &host, &path)?).send_form(form);
         self.exchange(service, &host, sending).await.and_then(|bytes| read(&bytes, service, &host))
     }
@@ -191,6 +207,7 @@ impl PlatformClient {
     /// Posts JSON and returns the bytes of the response.
     pub(super) async fn post(&self, call: Call<'_>) -> Result<Vec<u8>, HttpError> {
         let Call { service, host, path, headers, body } = call;
+        self.may_act(service, &host).await?;
         let mut request =
             self.http.post(address(service, &host, &path)?).insert_header((header::ACCEPT, "application/json"));
         for (name, value) in headers {

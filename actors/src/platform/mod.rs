@@ -53,6 +53,8 @@ pub(crate) use storage::{StoreFailure, StoredFile};
 use discovery::Host;
 use pacing::Turns;
 
+use crate::engine::SendGate;
+
 /// The address of the platform and the limits of its use.
 #[derive(Clone, Debug)]
 pub struct PlatformSettings {
@@ -97,6 +99,7 @@ pub struct Platform {
     tls: Arc<rustls::ClientConfig>,
     hosts: DashMap<(AccountId, String), Host>,
     turns: Turns,
+    gate: SendGate,
 }
 
 impl Platform {
@@ -105,9 +108,14 @@ impl Platform {
     /// # Errors
     /// [`TlsError`] if an authority is not a certificate.
     pub fn new(settings: PlatformSettings) -> Result<Arc<Self>, TlsError> {
+        Self::behind(SendGate::default(), settings)
+    }
+
+    /// Returns the platform, to which requests that change something or log in are sent only through `gate`.
+    pub(crate) fn behind(gate: SendGate, settings: PlatformSettings) -> Result<Arc<Self>, TlsError> {
         let tls = client_config(&settings.authorities)?;
         let turns = Turns::new(settings.pace);
-        Ok(Arc::new(Self { settings, tls, hosts: DashMap::new(), turns }))
+        Ok(Arc::new(Self { settings, tls, hosts: DashMap::new(), turns, gate }))
     }
 
     /// Records that a login was refused. If there were too many logins, all logins of the account are delayed (protocol

@@ -43,6 +43,9 @@ impl PlatformClient {
         if let Some(version) = if_match {
             sending = sending.insert_header((header::IF_MATCH, version));
         }
+        if request.method() != RestMethod::Get {
+            self.may_act(service, &host).await.map_err(SendFailure::NotSent)?;
+        }
         let sent = match request.body() {
             Some(body) => sending.send_json(&body),
             None => sending.send(),

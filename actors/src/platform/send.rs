@@ -68,6 +68,7 @@ impl PlatformClient {
             .insert_header(("authorization", app.expose_secret()))
             .insert_header(("x-lp-on-behalf", consumer.expose_secret()))
             .insert_header(("client-properties", client_properties));
+        self.may_act(service, &host).await.map_err(SendFailure::NotSent)?;
         let mut response = request.send_body(body).await.map_err(|error| {
             let failure = unreachable(service, &host, &error);
             match error {

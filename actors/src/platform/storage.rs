@@ -47,6 +47,7 @@ impl PlatformClient {
             .signed(&host, url, Client::put)
             .map_err(StoreFailure::Storage)?
             .content_type("application/octet-stream");
+        self.may_act(Service::Storage, &host).await.map_err(StoreFailure::Storage)?;
         let sent = request.send_body(SizedStream::new(size, Box::pin(content))).await;
         let mut response = match sent {
             Ok(response) => response,

@@ -1,6 +1,9 @@
 //! Events: what happened in a conversation or on a connection, the same for every subscriber.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{Arc, OnceLock},
+};
 
 use serde::{
     Serialize, Serializer,
@@ -18,7 +21,7 @@ use tertulia_core::{
 
 use super::EventKind;
 use crate::{
-    engine::{Loggable, StoredEvent},
+    engine::{Loggable, NewEvent},
     role::Role,
 };
 
@@ -58,8 +61,8 @@ pub struct Origin {
 /// One event.
 #[derive(Clone, Debug)]
 pub struct Event {
-    /// The resume cursor.
-    pub id: EventId,
+    /// Set when the event is durable; at once if nothing is kept.
+    pub(crate) id: OnceLock<EventId>,
     /// The account and the connection of the event.
     pub origin: Arc<Origin>,
     /// The conversation; `None` for the connection's own events.
@@ -274,6 +277,13 @@ impl EventData {
 }
 
 impl Event {
+    /// The resume cursor. `None` until the event is durable, because only its commit determines its offset. If nothing
+    /// is kept, every event has one.
+    #[must_use]
+    pub fn id(&self) -> Option<&EventId> {
+        self.id.get()
+    }
+
     /// The kind.
     #[must_use]
     pub fn kind(&self) -> EventKind {
@@ -294,12 +304,33 @@ impl Event {
 }
 
 impl Serialize for Event {
-    /// Serializes the event as a CloudEvents 1.0 object.
+    /// Serializes the event as a CloudEvents 1.0 object; without `id` until the event has one.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Origin { account, connection } = &*self.origin;
         let mut event = serializer.serialize_map(None)?;
         event.serialize_entry("specversion", "1.0")?;
-        event.serialize_entry("id", &self.id.to_string())?;
+        if let Some(id) = self.id() {
+            event.serialize_entry("id", &id.to_string())?;
+        }
+        self.serialize_members(&mut event)?;
+        event.end()
+    }
+}
+
+/// An event as the store keeps it, without `specversion` and `id`.
+struct WithoutId<'e>(&'e Event);
+
+impl Serialize for WithoutId<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut event = serializer.serialize_map(None)?;
+        self.0.serialize_members(&mut event)?;
+        event.end()
+    }
+}
+
+impl Event {
+    /// Serializes the members after `id`.
+    fn serialize_members<M: SerializeMap>(&self, event: &mut M) -> Result<(), M::Error> {
+        let Origin { account, connection } = &*self.origin;
         event.serialize_entry("source", &format!("/accounts/{account}/connections/{connection}"))?;
         if let Some(conversation) = &self.conversation {
             event.serialize_entry("subject", conversation)?;
@@ -313,12 +344,12 @@ impl Serialize for Event {
         event.serialize_entry("datacontenttype", "application/json")?;
         match &self.data {
             EventData::Conversation(ConversationEvent::Conversation(members)) => {
-                let data = first_seen(connection, members).map_err(S::Error::custom)?;
+                let data = first_seen(connection, members).map_err(M::Error::custom)?;
                 event.serialize_entry("data", &data)?;
             }
             data => event.serialize_entry("data", data)?,
         }
-        event.end()
+        Ok(())
     }
 }
 
@@ -331,21 +362,24 @@ fn first_seen(connection: &ConnectionId, members: &PageText) -> Result<Box<RawVa
 }
 
 impl Loggable for Event {
-    fn stored(&self) -> StoredEvent {
+    fn stored(&self) -> NewEvent {
         // The names and values of an event can always be serialized.
-        let mut json = serde_json::to_vec(self).unwrap_or_default();
+        let mut json = serde_json::to_vec(&WithoutId(self)).unwrap_or_default();
         // An event is one line. The line breaks are white space of values that the platform sent as JSON, because JSON
         // has none inside strings.
         for byte in json.iter_mut().filter(|byte| matches!(byte, b'\n' | b'\r')) {
             *byte = b' ';
         }
-        StoredEvent {
-            offset: self.id.offset,
+        NewEvent {
             connection: self.origin.connection.share(),
             conversation: self.conversation.as_ref().map(ConversationId::share),
             name: self.data.name().into(),
             // A store in memory keeps the bytes for days, so the unused capacity is dropped.
             json: json.into_boxed_slice().into(),
         }
+    }
+
+    fn committed(&self, epoch: &Arc<str>, offset: u64) {
+        self.id.get_or_init(|| EventId { epoch: Arc::clone(epoch), offset });
     }
 }

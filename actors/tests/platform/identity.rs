@@ -13,7 +13,7 @@ use tertulia_actors::{
         id::{ConnectionId, UserId},
         session::{IdentityLoss, SessionPolicy},
     },
-    engine::{Change, Journal, MemoryStore, Record, RecordKey, Retention, Store, Table},
+    engine::{Change, Commit, Journal, MemoryStore, Record, RecordKey, Retention, Store, Table},
     platform::{ConsumerLogin, StepUp},
     subscriber::{Event, EventData},
 };
@@ -78,7 +78,7 @@ impl Runs {
 
     /// How often each event of this name is in the log.
     fn logged(&self, name: &str) -> usize {
-        self.store.events(0, usize::MAX).unwrap().iter().filter(|event| event.name == name).count()
+        self.store.events(0, usize::MAX).unwrap().iter().filter(|(_, event)| event.name == name).count()
     }
 
     fn record(&self) -> Option<Value> {
@@ -165,10 +165,10 @@ async fn no_token_is_in_an_event_or_in_the_debug_output_of_what_is_stored() {
     runs.stage.tertulia.connection(&CONNECTION.into()).ready(PATIENCE).await.unwrap();
     let secrets = [secrets, tokens(&runs.record().unwrap())].concat();
     let value = runs.store.get(Table::Notes, &key()).unwrap().unwrap();
-    let debug = format!("{:?}", Change::Put(Table::Notes, Record { key: key(), value }));
+    let debug = format!("{:?}", Change::Put(Table::Notes, Record::new(key(), value)));
     let status = serde_json::to_string(&runs.stage.tertulia.connection(&CONNECTION.into()).status().unwrap()).unwrap();
     let events = runs.store.events(0, usize::MAX).unwrap();
-    let events = events.iter().map(|event| String::from_utf8(event.json.to_vec()).unwrap());
+    let events = events.iter().map(|(_, event)| String::from_utf8(event.json.to_vec()).unwrap());
     for text in events.chain([debug, status]) {
         assert!(secrets.iter().all(|secret| !text.contains(secret)), "{text}");
     }
@@ -274,8 +274,12 @@ fn expire(store: &MemoryStore) {
             record[member] = json!(format!("e30.{claims}.c2ln"));
         }
     }
-    let value = serde_json::to_vec(&record).unwrap().into();
-    store.commit(vec![Change::Put(Table::Notes, Record { key: key(), value })]).unwrap();
+    change(store, Change::Put(Table::Notes, Record::new(key(), serde_json::to_vec(&record).unwrap())));
+}
+
+fn change(store: &MemoryStore, change: Change) {
+    let commit = Commit { number: store.last_commit() + 1, changes: vec![change], ..Commit::default() };
+    store.commit(&commit).unwrap();
 }
 
 #[actix_rt::test]
@@ -307,7 +311,7 @@ async fn conversations_of_an_identity_that_was_not_stored_are_closed() {
     let mut runs = Runs::begin();
     runs.connect(ConsumerLogin::SignUp).await;
     let mine = runs.conversation().await;
-    let forget = |store: &MemoryStore| store.commit(vec![Change::Remove(Table::Notes, key())]).unwrap();
+    let forget = |store: &MemoryStore| change(store, Change::Remove(Table::Notes, key()));
     let mut runs = runs.next(|_, store| forget(store)).await;
     runs.stage.tertulia.connect(consumer(ConsumerLogin::SignUp)).unwrap();
     assert_eq!(runs.until_lost(&mine).await, IdentityLoss::NotStored);

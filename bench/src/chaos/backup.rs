@@ -13,7 +13,7 @@ use actix_rt::time::{sleep, timeout};
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use serde_json::Value;
 use tertulia::engine::embedded::EmbeddedStore;
-use tertulia_actors::engine::{RecordKey, Store, Table};
+use tertulia_actors::engine::{RecordKey, Store, StoredEvent, Table};
 use tokio::process::Command;
 
 use super::{
@@ -111,18 +111,20 @@ fn open(backup: &Backup, bots: u32, start: &Cursor, log: &[(Option<Cursor>, Valu
         found.push(format!("the backup's log is {}, not {}", history.epoch, start.epoch));
     }
     let events = store.events(start.offset, usize::MAX)?;
-    if events.len() as u64 != history.newest.saturating_sub(start.offset) {
-        found.push(format!("the backup has {} events from {start} to {}", events.len(), history.newest));
+    let count = events.len();
+    if count as u64 != history.newest.saturating_sub(start.offset) {
+        found.push(format!("the backup has {count} events from {start} to {}", history.newest));
     }
-    for (event, (cursor, logged)) in events.iter().zip(log) {
+    for ((offset, event), (cursor, logged)) in events.into_iter().zip(log) {
+        let event = StoredEvent::new(&history.epoch, offset, event);
         let is_same = cursor.as_ref().is_some_and(|cursor| cursor.offset == event.offset);
         if !is_same || serde_json::from_slice::<Value>(&event.json)? != *logged {
             found.push(format!("the backup's event {} differs from the log's", event.offset));
             break;
         }
     }
-    if events.len() > log.len() {
-        found.push(format!("the backup has {} events, and the log has {}", events.len(), log.len()));
+    if count > log.len() {
+        found.push(format!("the backup has {count} events, and the log has {}", log.len()));
     }
     if backup.heard.as_ref().is_some_and(|heard| heard.offset > history.newest) {
         found.push(format!("the backup ends at {}, but {:?} was received before it", history.newest, backup.heard));

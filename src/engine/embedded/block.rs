@@ -4,7 +4,7 @@
 //! The key names the events in a row, so that gaps in the log can be found without reading events.
 
 use bytes::Bytes;
-use tertulia_actors::engine::StoredEvent;
+use tertulia_actors::engine::NewEvent;
 
 /// The most events in a row.
 pub(super) const MOST_EVENTS: usize = 64;
@@ -59,17 +59,17 @@ pub(super) struct TooLong(u64);
 
 impl Block {
     /// Adds the next event.
-    pub(super) fn push(&mut self, event: &StoredEvent) -> Result<(), TooLong> {
-        let StoredEvent { offset, connection, conversation, name, json } = event;
+    pub(super) fn push(&mut self, offset: u64, event: &NewEvent) -> Result<(), TooLong> {
+        let NewEvent { connection, conversation, name, json } = event;
         let texts = [Some(connection.as_bytes()), conversation.as_deref().map(str::as_bytes), Some(name.as_bytes())];
         let parts = texts.into_iter().chain([Some(json.as_ref())]);
         for part in parts.clone() {
             let length =
                 part.map_or(Some(NONE), |part| u32::try_from(part.len()).ok().filter(|length| *length != NONE));
-            self.bytes.extend(length.ok_or(TooLong(*offset))?.to_le_bytes());
+            self.bytes.extend(length.ok_or(TooLong(offset))?.to_le_bytes());
         }
         parts.flatten().for_each(|part| self.bytes.extend(part));
-        self.last = *offset;
+        self.last = offset;
         self.count += 1;
         Ok(())
     }
@@ -85,16 +85,15 @@ impl Block {
 }
 
 /// Decodes the events of a row; `None` if the row is damaged.
-pub(super) fn read(key: BlockKey, mut bytes: &[u8]) -> Option<Vec<StoredEvent>> {
-    let events = (key.first()..=key.last).map(|offset| event(offset, &mut bytes)).collect::<Option<_>>()?;
+pub(super) fn read(key: BlockKey, mut bytes: &[u8]) -> Option<Vec<(u64, NewEvent)>> {
+    let events = (key.first()..=key.last).map(|offset| Some((offset, event(&mut bytes)?))).collect::<Option<_>>()?;
     bytes.is_empty().then_some(events)
 }
 
-fn event(offset: u64, bytes: &mut &[u8]) -> Option<StoredEvent> {
+fn event(bytes: &mut &[u8]) -> Option<NewEvent> {
     let lengths = [length(bytes)?, length(bytes)?, length(bytes)?, length(bytes)?];
     let [connection, conversation, name, json] = lengths;
-    Some(StoredEvent {
-        offset,
+    Some(NewEvent {
         connection: text(bytes, connection)?.into(),
         conversation: if conversation == NONE { None } else { Some(text(bytes, conversation)?.into()) },
         name: text(bytes, name)?.to_owned().into(),
@@ -125,27 +124,22 @@ mod tests {
 
     use super::*;
 
-    fn written(first: u64) -> impl Strategy<Value = Vec<StoredEvent>> {
+    fn written(first: u64) -> impl Strategy<Value = Vec<(u64, NewEvent)>> {
         let parts = ("[a-z]{0,9}", proptest::option::of("\\PC{0,9}"), "[a-z.]{0,9}", "\\PC{0,40}");
         proptest::collection::vec(parts, 1..6).prop_map(move |events| {
-            let stored =
-                |(offset, (connection, conversation, name, json)): (u64, (String, Option<String>, String, String))| {
-                    let conversation = conversation.map(Into::into);
-                    StoredEvent {
-                        offset,
-                        connection: connection.into(),
-                        conversation,
-                        name: name.into(),
-                        json: json.into(),
-                    }
-                };
-            (first..).zip(events).map(stored).collect()
+            let event = |(connection, conversation, name, json): (String, Option<String>, String, String)| NewEvent {
+                connection: connection.into(),
+                conversation: conversation.map(Into::into),
+                name: name.into(),
+                json: json.into(),
+            };
+            (first..).zip(events.into_iter().map(event)).collect()
         })
     }
 
-    fn row(events: &[StoredEvent]) -> (BlockKey, Vec<u8>) {
+    fn row(events: &[(u64, NewEvent)]) -> (BlockKey, Vec<u8>) {
         let mut block = Block::default();
-        events.iter().for_each(|event| block.push(event).unwrap());
+        events.iter().for_each(|(offset, event)| block.push(*offset, event).unwrap());
         block.into_row().unwrap()
     }
 

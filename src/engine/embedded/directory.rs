@@ -18,7 +18,10 @@ const COPY: &str = "copy-";
 const ACKNOWLEDGED: &str = "acknowledged";
 
 /// The format that this version reads and writes. It increases with every change that older versions would misread.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
+/// The oldest format that this version reads. The records of format 1 have no time until which they are kept, and there is
+/// no index of these times.
+const OLDEST: u32 = 1;
 const MAGIC: &str = "tertulia store ";
 
 /// Why a store could not be opened.
@@ -172,7 +175,7 @@ impl Directory {
     fn check_format(&self) -> Result<(), OpenError> {
         let failed = |operation| move |source| OpenError::System { directory: self.path.clone(), operation, source };
         match fs::read(self.path.join(FORMAT)) {
-            Ok(found) if found == current_format().as_bytes() => Ok(()),
+            Ok(found) if (OLDEST..=VERSION).any(|version| found == format(version).as_bytes()) => Ok(()),
             Ok(found) => Err(OpenError::UnknownFormat {
                 directory: self.path.clone(),
                 found: String::from_utf8_lossy(&found).trim().escape_debug().take(80).collect(),
@@ -187,11 +190,21 @@ impl Directory {
         }
     }
 
+    /// Marks the store as one of the current format, before anything is written that older versions would misread.
+    /// Returns whether it was of an older format.
+    pub(super) fn upgrade(&self) -> io::Result<bool> {
+        let is_older = fs::read(self.path.join(FORMAT))? != format(VERSION).as_bytes();
+        if is_older {
+            self.write_format()?;
+        }
+        Ok(is_older)
+    }
+
     /// Writes the file so that it is complete or missing after a crash.
     fn write_format(&self) -> io::Result<()> {
         let draft = self.path.join("format.new");
         let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
-        file.write_all(current_format().as_bytes())?;
+        file.write_all(format(VERSION).as_bytes())?;
         file.sync_all()?;
         fs::rename(&draft, self.path.join(FORMAT))?;
         File::open(&self.path)?.sync_all()
@@ -226,8 +239,8 @@ impl Drop for Directory {
     }
 }
 
-fn current_format() -> String {
-    format!("{MAGIC}{VERSION}\n")
+fn format(version: u32) -> String {
+    format!("{MAGIC}{version}\n")
 }
 
 fn open_lock(directory: &Path) -> io::Result<File> {

@@ -12,7 +12,7 @@ use std::{
 use futures_util::{FutureExt as _, future::BoxFuture};
 use rustix::process::geteuid;
 use sha2::{Digest as _, Sha256};
-use tertulia_actors::engine::{Lease, LeaseError, Leases, LoginName, RecordKey};
+use tertulia_actors::engine::{Lease, LeaseError, LoginName, RecordKey};
 use tokio_util::sync::CancellationToken;
 
 /// Leases as locks on files in a directory. The system releases a lock when its process ends, however it ends, and no
@@ -45,8 +45,9 @@ impl FileLeases {
     }
 }
 
-impl Leases for FileLeases {
-    fn acquire(&self, login: LoginName) -> BoxFuture<'_, Result<Lease, LeaseError>> {
+impl FileLeases {
+    /// Acquires the right to log in, immediately or not at all.
+    pub fn acquire(&self, login: LoginName) -> BoxFuture<'_, Result<Lease, LeaseError>> {
         let directory = Arc::clone(&self.directory);
         async move {
             let asked = login.clone();

@@ -25,6 +25,8 @@ const OTHERS_IN_MEMORY: u64 = MIB / 4;
 
 const EVENTS: &str = "events";
 const ABOUT: &str = "about";
+/// The index of records by the time until which they are kept. The first format of the store had none.
+const EXPIRIES: &str = "expiries";
 /// The key of the epoch in [`ABOUT`].
 const EPOCH: &str = "epoch";
 /// The key in [`ABOUT`] of the oldest and newest event and the number of commits, written with every commit.
@@ -66,7 +68,7 @@ impl From<io::Error> for TablesError {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Log {
     pub(super) history: History,
-    /// The number of commits.
+    /// The number of the last commit.
     pub(super) commits: u64,
 }
 
@@ -75,6 +77,7 @@ pub(super) struct Rows {
     pub(super) events: Keyspace,
     /// By [`Table`], in the order of [`Table::ALL`].
     records: Vec<Keyspace>,
+    pub(super) expiries: Keyspace,
     about: Keyspace,
     database: Database,
 }
@@ -100,10 +103,11 @@ impl Rows {
 
     /// Every table, in the same order for every store.
     pub(super) fn all(&self) -> impl Iterator<Item = &Keyspace> {
-        self.records.iter().chain([&self.events, &self.about])
+        self.records.iter().chain([&self.events, &self.expiries, &self.about])
     }
 
-    /// Opens the tables in `directory` and checks that the log is complete. Creates nothing: a missing table is damage.
+    /// Opens the tables in `directory` and checks that the log is complete. A missing table is damage, except the index
+    /// of expiries, which is created.
     pub(super) fn open(directory: &Path) -> Result<(Self, Log), TablesError> {
         let database = Database::recover(builder(directory).into_config())?;
         let mut names = Table::ALL.iter().map(|table| table.name()).chain([EVENTS, ABOUT]);
@@ -122,12 +126,13 @@ impl Rows {
         let apart = || options(EVENTS_IN_MEMORY).with_kv_separation(Some(KvSeparationOptions::default()));
         let about = database.keyspace(ABOUT, || options(OTHERS_IN_MEMORY))?;
         let events = database.keyspace(EVENTS, apart)?;
+        let expiries = database.keyspace(EXPIRIES, || options(OTHERS_IN_MEMORY))?;
         let mut records = Vec::with_capacity(Table::ALL.len());
         for table in Table::ALL {
             let memory = if table == Table::Snapshots { SNAPSHOTS_IN_MEMORY } else { OTHERS_IN_MEMORY };
             records.push(database.keyspace(table.name(), || options(memory))?);
         }
-        Ok(Self { events, records, about, database })
+        Ok(Self { events, records, expiries, about, database })
     }
 
     pub(super) fn of(&self, table: Table) -> &Keyspace {

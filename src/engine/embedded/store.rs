@@ -4,12 +4,18 @@ use std::{
     fmt,
     ops::{Bound, RangeInclusive},
     path::Path,
-    sync::{Mutex, MutexGuard, PoisonError, RwLock},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
 };
 
 use bytes::Bytes;
 use fjall::Readable as _;
-use tertulia_actors::engine::{Change, History, Record, RecordKey, Store, StoreCopy, StoreError, StoredEvent, Table};
+use tertulia_actors::{
+    core::time::Timestamp,
+    engine::{
+        Cluster, Commit, CommitError, Committed, History, LocalCluster, NewEvent, Record, RecordKey, Retention, Store,
+        StoreCopy, StoreError, Table,
+    },
+};
 
 use super::{
     acknowledged::{Acknowledged, Said},
@@ -18,7 +24,10 @@ use super::{
     commit::{self, COMMIT},
     damage::{self, Damaged},
     directory::{Directory, Identity, OpenError},
+    housekeeping::{self, KEEP_HOUSE},
+    record,
     rows::{Log, Rows, TablesError},
+    upgrade,
 };
 
 const READ_EVENTS: &str = "read events";
@@ -30,8 +39,7 @@ const COPY: &str = "copy itself";
 /// A store in a directory, which only one process can have open.
 ///
 /// A commit is durable when it returns: it was written to the disk with `fdatasync`. After a failed commit the next
-/// commit first opens the tables again. The failed commit may then turn out to be complete; committing the same changes
-/// again detects that.
+/// commit first opens the tables again. The failed commit may then turn out to be complete; it is not made twice.
 ///
 /// The memory is limited, however large the store is: a cache of 16 MiB, up to 34 MiB of recent writes that are not
 /// sorted yet, and about as much again of recently sorted data, which one thread sorts.
@@ -42,17 +50,26 @@ pub struct EmbeddedStore {
     writer: Mutex<Writer>,
     identity: Identity,
     damaged: Damaged,
+    cluster: LocalCluster,
     /// Dropped last, so that the tables are closed when the next process gets the directory.
     directory: Directory,
 }
 
 /// The state of the writer.
 struct Writer {
-    /// The number of commits.
+    /// The number of the last commit.
     commits: u64,
+    /// The answer to the last commit, if this process made it.
+    last: Option<Committed>,
     acknowledged: Acknowledged,
-    /// The changes of a failed commit: the tables must be opened again before other changes.
-    refused: Option<Vec<Change>>,
+    /// A write failed: the tables must be opened again before the next one.
+    failed: Option<Failed>,
+}
+
+/// What failed, and may turn out to be complete.
+struct Failed {
+    /// The answer to the commit, if it was one.
+    commit: Option<Committed>,
 }
 
 impl fmt::Debug for EmbeddedStore {
@@ -70,9 +87,21 @@ impl EmbeddedStore {
     /// # Errors
     /// [`OpenError`]: the store is already open, has an unknown format, is damaged, or the system refused.
     pub fn open(directory: &Path) -> Result<Self, OpenError> {
+        Self::open_keeping(directory, Retention::default())
+    }
+
+    /// Opens the store like [`Self::open`]. If an earlier version wrote it, its records get the times of `retention`
+    /// until which they are kept.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    pub fn open_keeping(directory: &Path, retention: Retention) -> Result<Self, OpenError> {
         let directory = Directory::claim(directory)?;
         let opened = || -> Result<_, TablesError> {
             let (rows, log) = open_or_begin(&directory)?;
+            if directory.upgrade()? {
+                upgrade::write_expiries(&rows, retention)?;
+            }
             let acknowledged = Acknowledged::begin(&directory.acknowledged(), &log.history.epoch, log.commits)?;
             Ok((rows, log, acknowledged, directory.identity()?))
         };
@@ -80,9 +109,10 @@ impl EmbeddedStore {
         Ok(Self {
             rows: RwLock::new(Some(rows)),
             history: Mutex::new(log.history),
-            writer: Mutex::new(Writer { commits: log.commits, acknowledged, refused: None }),
+            writer: Mutex::new(Writer { commits: log.commits, last: None, acknowledged, failed: None }),
             identity,
             damaged: Damaged::default(),
+            cluster: LocalCluster::default(),
             directory,
         })
     }
@@ -125,7 +155,36 @@ impl EmbeddedStore {
         }
     }
 
-    /// Opens the tables again. Returns whether the failed commit turned out to be complete.
+    /// Writes to the tables as the only writer. After a failure, the next write opens the tables again.
+    fn write<T>(&self, act: impl FnOnce(&Rows, &Writer) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        let mut writer = self.writer();
+        self.recover(&mut writer)?;
+        self.check_identity(KEEP_HOUSE)?;
+        let written = self.with_rows(KEEP_HOUSE, |rows| act(rows, &writer));
+        if written.is_err() {
+            writer.failed = Some(Failed { commit: None });
+        }
+        written
+    }
+
+    /// Opens the tables again after a failed write, if there was one.
+    fn recover(&self, writer: &mut Writer) -> Result<(), StoreError> {
+        let Some(failed) = writer.failed.take() else { return Ok(()) };
+        match self.open_again(writer) {
+            Ok(true) => {
+                writer.last = failed.commit;
+                writer.acknowledge();
+                Ok(())
+            }
+            Ok(false) => Ok(()),
+            Err(error) => {
+                writer.failed = Some(failed);
+                Err(error)
+            }
+        }
+    }
+
+    /// Opens the tables again. Returns whether a failed commit turned out to be complete.
     fn open_again(&self, writer: &mut Writer) -> Result<bool, StoreError> {
         let failed = |failure: TablesError| StoreError::new(COMMIT, failure);
         self.check_identity(COMMIT)?;
@@ -150,44 +209,69 @@ impl Store for EmbeddedStore {
         self.current().clone()
     }
 
-    fn commit(&self, changes: Vec<Change>) -> Result<(), StoreError> {
-        let mut writer = self.writer();
-        if let Some(refused) = writer.refused.take() {
-            match self.open_again(&mut writer) {
-                Ok(true) if refused == changes => {
-                    writer.acknowledge();
-                    return Ok(());
-                }
-                Ok(_) => {}
-                Err(error) => {
-                    writer.refused = Some(refused);
-                    return Err(error);
-                }
-            }
-        }
-        self.check_identity(COMMIT)?;
-        let before = self.history();
-        let after = Log { history: before.after(&changes)?, commits: writer.commits + 1 };
-        let committed = self.with_rows(COMMIT, |rows| {
-            let batch = commit::batch(rows, &changes, &before, &after)?;
-            Ok(batch.commit())
-        })?;
-        if let Err(error) = committed {
-            writer.refused = Some(changes);
-            return Err(StoreError::new(COMMIT, error));
-        }
-        // A write into deleted or replaced files would be lost.
-        if let Err(error) = self.check_identity(COMMIT) {
-            writer.refused = Some(changes);
-            return Err(error);
-        }
-        writer.commits = after.commits;
-        *self.current() = after.history;
-        writer.acknowledge();
-        Ok(())
+    /// The duties of this process, because no other has the store open.
+    fn cluster(&self) -> Arc<dyn Cluster> {
+        Arc::new(self.cluster.clone())
     }
 
-    fn events(&self, after: u64, limit: usize) -> Result<Vec<StoredEvent>, StoreError> {
+    fn last_commit(&self) -> u64 {
+        self.writer().commits
+    }
+
+    fn commit(&self, commit: &Commit) -> Result<Committed, CommitError> {
+        commit.check()?;
+        let mut writer = self.writer();
+        self.recover(&mut writer)?;
+        if commit.number <= writer.commits {
+            let (number, last) = (commit.number, writer.commits);
+            return match &writer.last {
+                Some(committed) if number == last => Ok(committed.clone()),
+                _ => Err(StoreError::new(COMMIT, format!("commit {number} came after commit {last}")).into()),
+            };
+        }
+        self.cluster.check(&commit.acting)?;
+        self.check_identity(COMMIT)?;
+        let (result, log, committed) = self.with_rows(COMMIT, |rows| {
+            let (batch, log, committed) = commit::batch(rows, commit, self.history())?;
+            Ok((batch.commit(), log, committed))
+        })?;
+        // A write into deleted or replaced files would be lost.
+        let result = result.map_err(|error| StoreError::new(COMMIT, error)).and_then(|()| self.check_identity(COMMIT));
+        if let Err(error) = result {
+            writer.failed = Some(Failed { commit: Some(committed) });
+            return Err(error.into());
+        }
+        writer.commits = log.commits;
+        writer.last = Some(committed.clone());
+        *self.current() = log.history;
+        writer.acknowledge();
+        Ok(committed)
+    }
+
+    fn keep_house(&self, now: Timestamp, oldest: u64, letters: usize) -> Result<usize, StoreError> {
+        let mut removed = self.write(|rows, _| housekeeping::remove_letters(rows, letters))?;
+        loop {
+            let (expired, may_be_more) = self.write(|rows, _| housekeeping::remove_expired(rows, now))?;
+            removed += expired;
+            if !may_be_more {
+                break;
+            }
+        }
+        self.write(|rows, writer| {
+            let before = self.history();
+            let oldest = before.oldest.max(oldest.min(before.newest + 1));
+            if oldest > before.oldest {
+                let log = Log { history: History { oldest, ..before.clone() }, commits: writer.commits };
+                housekeeping::forget_events(rows, before.oldest, &log)
+                    .map_err(|failure| StoreError::new(KEEP_HOUSE, failure))?;
+                *self.current() = log.history;
+            }
+            Ok(())
+        })?;
+        Ok(removed)
+    }
+
+    fn events(&self, after: u64, limit: usize) -> Result<Vec<(u64, NewEvent)>, StoreError> {
         let damaged = |offset| StoreError::new(READ_EVENTS, format!("the events at {offset} are damaged"));
         let first = after.saturating_add(1).max(self.current().oldest);
         let (mut events, mut next) = (Vec::new(), first);
@@ -202,14 +286,14 @@ impl Store for EmbeddedStore {
                 if !events.is_empty() && key.first() != next {
                     return Err(damaged(next));
                 }
-                events.extend(block.into_iter().filter(|event| event.offset >= first).take(limit - events.len()));
+                events.extend(block.into_iter().filter(|(offset, _)| *offset >= first).take(limit - events.len()));
                 next = key.last.saturating_add(1);
             }
             Ok(())
         })?;
         // If the first events are missing, they are damaged, unless the log has dropped them since.
         match events.first() {
-            Some(found) if found.offset > first && found.offset > self.oldest_after_commit() => Err(damaged(first)),
+            Some((found, _)) if *found > first && *found > self.oldest_after_commit() => Err(damaged(first)),
             _ => Ok(events),
         }
     }
@@ -238,7 +322,7 @@ impl Store for EmbeddedStore {
         }
         self.with_rows(GET, |rows| {
             let value = rows.of(table).get(key.as_bytes()).map_err(|error| StoreError::new(GET, error))?;
-            Ok(value.map(|value| Bytes::copy_from_slice(&value)))
+            value.map(|value| Ok(decode(GET, &value)?.1)).transpose()
         })
     }
 
@@ -267,7 +351,8 @@ impl Store for EmbeddedStore {
                     break;
                 }
                 let (key, value) = row.into_inner().map_err(|error| StoreError::new(SCAN, error))?;
-                records.push(Record { key: RecordKey::from_bytes(&key), value: Bytes::copy_from_slice(&value) });
+                let (keep_until, value) = decode(SCAN, &value)?;
+                records.push(Record { key: RecordKey::from_bytes(&key), value, keep_until });
             }
             Ok(records)
         })
@@ -351,6 +436,12 @@ fn end(prefix: &[u8]) -> Option<Vec<u8>> {
     let mut end = prefix.get(..=last)?.to_vec();
     *end.last_mut()? += 1;
     Some(end)
+}
+
+/// The time and the value of a stored record.
+fn decode(operation: &'static str, bytes: &[u8]) -> Result<(Option<Timestamp>, Bytes), StoreError> {
+    let (until, value) = record::from_bytes(bytes).ok_or_else(|| StoreError::new(operation, "a record is damaged"))?;
+    Ok((until, Bytes::copy_from_slice(value)))
 }
 
 fn beginning(key: &RecordKey) -> &[u8] {

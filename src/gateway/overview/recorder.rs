@@ -199,7 +199,7 @@ impl Recording {
         }
         let connection = event.origin.connection.as_str();
         let notable = Notable {
-            id: event.id.to_string(),
+            id: format!("{}/{connection}/{}", event.data.name(), event.time.as_microsecond()),
             time: event.time,
             kind: event.data.name().to_owned(),
             connection: Some(connection.to_owned()),

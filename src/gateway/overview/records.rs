@@ -61,13 +61,13 @@ pub(super) fn write(journal: &Journal, series: &mut Series) {
     let notable = series.take_unstored().filter_map(|item| put(key(&reach, NOTABLE_EVENT, item.0 % NOTABLE), item));
     let changes: Vec<Change> = minute.into_iter().chain(notable).collect();
     if !changes.is_empty() {
-        journal.append(0, |_| Step { changes, ..Step::default() });
+        journal.append(Step { changes, ..Step::default() });
     }
 }
 
 fn put(key: RecordKey, value: &impl Serialize) -> Option<Change> {
     let value = serde_json::to_vec(value).ok()?;
-    Some(Change::Put(Table::Notes, Record { key, value: value.into() }))
+    Some(Change::Put(Table::Notes, Record::new(key, value)))
 }
 
 /// Reads the records that previous runs stored for `reaches`. Removes records of other reaches and records of an
@@ -97,7 +97,7 @@ pub(super) async fn read(journal: &Journal, reaches: &[Reach]) -> Vec<(Reach, St
         }
     }
     if !useless.is_empty() {
-        journal.append(0, |_| Step { changes: useless, ..Step::default() });
+        journal.append(Step { changes: useless, ..Step::default() });
     }
     found.into_iter().filter_map(|(reach, stored)| Some(((*known.get(&reach)?).clone(), stored))).collect()
 }

@@ -146,10 +146,10 @@ impl Caller {
     /// Removes a connection.
     ///
     /// # Errors
-    /// The caller has no connection with this id.
+    /// The caller has no connection with this id, or the service is stopping.
     pub(in crate::gateway) async fn remove_connection(&self, id: &ConnectionId) -> Result<(), Problem> {
         self.connection(id)?;
-        if self.state.added.remove(id).await { Ok(()) } else { Err(Problem::unknown_connection(id)) }
+        if self.state.added.remove(id).await? { Ok(()) } else { Err(Problem::unknown_connection(id)) }
     }
 
     pub(in crate::gateway) fn webhooks(&self) -> CallersWebhooks<'_> {

@@ -93,7 +93,7 @@ impl Worker {
         self.lanes.restore(lane.clone(), item, Head::default(), now());
         let gap = record::put(record::kept(&self.id, &lane, last), &KeptRecord::of(&item, Head::default()));
         let progress = self.progress();
-        self.append(vec![gap, progress], || {});
+        self.append(vec![gap, progress]);
     }
 }
 

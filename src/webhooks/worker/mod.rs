@@ -274,7 +274,7 @@ impl Worker {
         }
         if !changes.is_empty() || self.unstored >= STORE_EVERY {
             changes.push(self.progress());
-            self.append(changes, || {});
+            self.append(changes);
         }
         if self.unread.is_empty()
             && let Some(mut log) = self.log.take()
@@ -306,10 +306,13 @@ impl Worker {
     fn begin(&mut self, go: Go) {
         let found = self.find(&go.lane, go.item);
         let (client, within) = (self.client.clone(), self.context.settings.attempt_within);
-        let shared = Rc::clone(&self.shared);
+        let (shared, journal) = (Rc::clone(&self.shared), Arc::clone(&self.context.journal));
         self.under_way.push(Box::pin(async move {
             match found.await {
                 Found::Payload(payload) => {
+                    if !journal.may_act().await {
+                        return WorkerEvent::Closed;
+                    }
                     let definition = shared.definition.borrow().clone();
                     let attempted = attempt(client, definition, payload.clone(), within).await;
                     WorkerEvent::Attempted(go, payload, attempted)
@@ -395,16 +398,14 @@ impl Worker {
         self.attempts += 1;
     }
 
-    fn append(&self, changes: Vec<Change>, then: impl FnOnce() + Send + 'static) {
-        self.context.journal.append(0, |_| Step { changes, then: Some(Box::new(then)), ..Step::default() });
+    /// Writes `changes` to the store, without waiting until they are durable.
+    fn append(&self, changes: Vec<Change>) {
+        self.context.journal.append(Step { changes, ..Step::default() });
     }
 
     /// Writes `changes` to the store and waits until they are durable; `false` if the store is closed.
     fn keep(&self, changes: Vec<Change>) -> impl Future<Output = bool> + use<> {
-        let (report, kept) = oneshot::channel();
-        self.append(changes, move || {
-            let _ = report.send(());
-        });
+        let kept = self.context.journal.keep(changes);
         async move { kept.await.is_ok() }
     }
 

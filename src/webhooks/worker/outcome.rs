@@ -64,7 +64,7 @@ impl Worker {
                 let mut changes = Vec::new();
                 self.write_down(&delivery, &mut changes);
                 changes.push(self.progress());
-                self.append(changes, || {});
+                self.append(changes);
                 // The caller may be gone.
                 let _ = reply.send(Some(Tested { delivery, answer: attempted.answer_text() }));
             }
@@ -97,7 +97,7 @@ impl Worker {
                 self.troubled(attempted, now);
                 self.disable(DisabledReason::Gone, &mut changes);
                 changes.push(self.progress());
-                self.append(changes, || {});
+                self.append(changes);
             }
             Verdict::Failed { retry_after, holds_all } => {
                 if holds_all {
@@ -115,7 +115,7 @@ impl Worker {
                     Some(head) => {
                         self.kept(go, payload, head, &setback.newly_kept, &mut changes);
                         changes.push(self.progress());
-                        self.append(changes, || {});
+                        self.append(changes);
                     }
                     None => {
                         let reason =
@@ -205,7 +205,7 @@ impl Worker {
             self.bodies.remove(&item.offset);
         }
         changes.push(self.progress());
-        self.append(changes, || {});
+        self.append(changes);
     }
 
     fn overflowed(&mut self, lane: Lane, item: Item, payload: Option<Payload>) {

@@ -114,6 +114,6 @@ impl Worker {
             Some((_, None)) => tracing::error!(webhook = %self.id, %lane, "the event of a failed reply cannot be read"),
             None => {}
         }
-        self.append(vec![record::remove(record::reply(&self.id, lane, offset))], || {});
+        self.append(vec![record::remove(record::reply(&self.id, lane, offset))]);
     }
 }

@@ -25,6 +25,7 @@
 //!
 //! All arithmetic is in whole numbers, so that every node computes the same plan.
 
+mod acting;
 mod balance;
 mod capacity;
 mod duty_name;
@@ -39,6 +40,7 @@ mod version;
 mod view;
 mod weight;
 
+pub use acting::Acting;
 pub use capacity::{Capacity, CapacityError};
 pub use duty_name::DutyName;
 pub use fencing_token::FencingToken;

@@ -38,7 +38,10 @@ use super::{
     waits::Waits,
 };
 use crate::{
+    connection::duty,
     conversation::{ConversationSettings, FramePermit},
+    engine::SendGate,
+    frame_window::FrameWindow,
     subscriber::EventData,
 };
 
@@ -113,6 +116,8 @@ impl Connection {
                 max_waiting_commands: settings.max_waiting_commands,
             },
         );
+        let window = FrameWindow::new(settings.max_unhandled_frames, Arc::clone(&context.process.unhandled));
+        let link = Link::new(window, SendGate::new(context.process.cluster.standing()));
         Self {
             context,
             me,
@@ -123,7 +128,7 @@ impl Connection {
             lookups: TaskTracker::new(),
             token_queue: TokenQueue::default(),
             ending: CancellationToken::new(),
-            link: Link::new(settings.max_unhandled_frames),
+            link,
             waits: Waits::default(),
             requests: RequestTable::new(settings.max_requests.min(WRITE_QUEUE)),
             commands: CommandQueue::default(),
@@ -210,9 +215,11 @@ impl Actor for Connection {
         if self.roster.is_restored() {
             return self.claim(ctx);
         }
-        let (journal, id) = (Arc::clone(self.context.journal()), self.settings.id.clone());
-        let remembering =
-            async move { (identity_record::stored(&journal, &id).await, remembered(&journal, &id).await) };
+        let (process, id) = (self.context.process.clone(), self.settings.id.clone());
+        let remembering = async move {
+            duty::take(&process, &id).await;
+            (identity_record::stored(&process.journal, &id).await, remembered(&process.journal, &id).await)
+        };
         ctx.spawn(remembering.into_actor(self).map(|(stored, conversations), connection, ctx| {
             if !conversations.is_empty() {
                 // With this login conversations were held, so its credentials have worked.

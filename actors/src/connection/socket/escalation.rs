@@ -42,7 +42,8 @@ impl Handler<Replay> for Connection {
     type Result = Result<(), ReplayError>;
 
     fn handle(&mut self, Replay(letter): Replay, ctx: &mut Self::Context) -> Self::Result {
-        let place = self.link.take_place().ok_or_else(|| ReplayError::Overloaded(letter.id.clone()))?;
+        let place =
+            self.link.take_place(letter.body.len()).ok_or_else(|| ReplayError::Overloaded(letter.id.clone()))?;
         if letter.kind == DeadLetterKind::Frame {
             self.take_frame(&letter.body, place, ctx);
             return Ok(());

@@ -10,7 +10,6 @@ use tertulia_core::{
     subscription::{Addressee, Parked, Presence},
     ums::{Change, ChangeKind, ConversationChanges, Frame, FrameFingerprint, Messages, Notification, Response},
 };
-use tokio::sync::OwnedSemaphorePermit;
 
 use super::{
     Connection,
@@ -21,6 +20,7 @@ use super::{
 };
 use crate::{
     conversation::{CameBack, FramePermit, RecordsArrived, StateArrived},
+    frame_window::FramePlace,
     request::{Answer, Lane},
 };
 
@@ -67,8 +67,8 @@ impl Connection {
         }
     }
 
-    pub(super) fn take_frame(&mut self, frame: &Bytes, permit: OwnedSemaphorePermit, ctx: &mut Context<Self>) {
-        let place = FramePermit::new(permit);
+    pub(super) fn take_frame(&mut self, frame: &Bytes, place: FramePlace, ctx: &mut Context<Self>) {
+        let place = FramePermit::new(place);
         self.context.metrics().frames.inc();
         self.context.counted.frame_arrived();
         self.context.process.notifications.offer(&self.settings.id, frame);

@@ -21,7 +21,6 @@ use super::{
 };
 use crate::{
     conversation::ConsumerLost,
-    engine::Step,
     log::Subject,
     platform::ConsumerIdentity,
     request::{Reply, RequestError},
@@ -61,9 +60,7 @@ impl Connection {
             return;
         }
         match identity_record::record(&self.settings.id, &granted_for, consumer, self.principal.consumer_id()) {
-            Ok(change) => {
-                journal.append(0, |_| Step { changes: vec![change], ..Step::default() });
-            }
+            Ok(change) => drop(self.context.process.log.keep(&self.settings.id, vec![change])),
             Err(error) => self.context.note_error(&error),
         }
     }

@@ -2,7 +2,6 @@
 
 use std::{sync::Arc, time::Duration};
 
-use bytes::Bytes;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use tertulia_core::id::{AccountId, ConnectionId, UserId};
@@ -129,7 +128,7 @@ pub(super) fn record(
         external: consumer.external().map(ExposeSecret::expose_secret),
         user_id,
     })?;
-    Ok(Change::Put(Table::Notes, Record { key: key(connection), value: Bytes::from(value) }))
+    Ok(Change::Put(Table::Notes, Record::new(key(connection), value)))
 }
 
 /// Returns the change that removes the stored identity.

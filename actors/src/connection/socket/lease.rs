@@ -25,10 +25,14 @@ impl Connection {
         if !self.login_right.request() {
             return;
         }
-        let leases = Arc::clone(&self.context.process.leases);
+        let acting = self.context.process.log.acting(&self.settings.id);
+        let cluster = Arc::clone(&self.context.process.cluster);
         let acquired = async move {
-            let late = LeaseError::Unavailable { login: login.clone(), reason: "no answer in time".to_owned() };
-            timeout(WITHIN, leases.acquire(login)).await.unwrap_or(Err(late))
+            let unavailable =
+                |reason: &str| LeaseError::Unavailable { login: login.clone(), reason: reason.to_owned() };
+            let Some(acting) = acting else { return Err(unavailable("this process does not run the connection")) };
+            let late = unavailable("no answer in time");
+            timeout(WITHIN, cluster.claim(&acting, login)).await.unwrap_or(Err(late))
         };
         ctx.spawn(acquired.into_actor(self).map(|acquired, connection, ctx| {
             match acquired {

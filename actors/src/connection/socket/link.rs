@@ -1,6 +1,6 @@
 //! One websocket: incoming frames are joined and limited; outgoing messages are queued and limited.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{io, time::Duration};
 
 use actix_http::ws::Item;
 use awc::{
@@ -10,13 +10,14 @@ use awc::{
 use bytes::{Bytes, BytesMut};
 use futures_util::{SinkExt, Stream, StreamExt, stream};
 use tertulia_core::session::{ClosedBy, Closure};
-use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore, mpsc},
-    time::timeout,
-};
+use tokio::{sync::mpsc, time::timeout};
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::platform::Socket;
+use crate::{
+    engine::SendGate,
+    frame_window::{FramePlace, FrameWindow},
+    platform::Socket,
+};
 
 /// The most messages that wait to be written. The request table never has more requests in flight.
 pub(super) const WRITE_QUEUE: usize = 1024;
@@ -29,8 +30,8 @@ const MAX_FRAGMENTS: usize = 1024;
 
 /// An input from a socket.
 pub(super) enum Incoming {
-    /// A complete message. Its place in the connection's window is freed when the message was handled.
-    Text(Bytes, OwnedSemaphorePermit),
+    /// A complete message. Its place is freed when the message was handled.
+    Text(Bytes, FramePlace),
     /// A sign of life without content.
     Alive,
     /// The end of the socket. Nothing follows.
@@ -82,20 +83,20 @@ impl SocketWriter {
 /// The socket of a connection, if any, and the window of frames that were read and not handled yet.
 pub(super) struct Link {
     writer: Option<SocketWriter>,
-    window: Arc<Semaphore>,
-    max_unhandled: usize,
+    window: FrameWindow,
+    gate: SendGate,
     /// The text with which the last socket ended, until it is reported.
     closing: Option<String>,
 }
 
 impl Link {
-    pub(super) fn new(max_unhandled: usize) -> Self {
-        Self { writer: None, window: Arc::new(Semaphore::new(max_unhandled)), max_unhandled, closing: None }
+    pub(super) fn new(window: FrameWindow, gate: SendGate) -> Self {
+        Self { writer: None, window, gate, closing: None }
     }
 
     /// Replaces the socket. Returns the stream of its inputs; see [`split`].
     pub(super) fn open<S: Socket>(&mut self, socket: S, max_bytes: usize) -> impl Stream<Item = Incoming> + use<S> {
-        let (writer, incoming) = split(socket, Arc::clone(&self.window), max_bytes);
+        let (writer, incoming) = split(socket, self.window.clone(), self.gate.clone(), max_bytes);
         self.writer = Some(writer);
         incoming
     }
@@ -125,22 +126,24 @@ impl Link {
         self.closing.take()
     }
 
-    /// Takes a place in the window for a frame that does not come from the socket.
-    pub(super) fn take_place(&self) -> Option<OwnedSemaphorePermit> {
-        Arc::clone(&self.window).try_acquire_owned().ok()
+    /// Takes a place in the window for a frame of this many bytes that does not come from the socket.
+    pub(super) fn take_place(&self, bytes: usize) -> Option<FramePlace> {
+        self.window.try_take(bytes)
     }
 
     /// The number of frames that were read and not handled yet.
     pub(super) fn unhandled(&self) -> usize {
-        self.max_unhandled.saturating_sub(self.window.available_permits())
+        self.window.unhandled()
     }
 }
 
 /// Splits a socket. `max_bytes` limits a message, in one frame or several. `window` limits the messages that were read
-/// and not handled yet: when it is full nothing more is read, and TCP makes the platform wait.
+/// and not handled yet: when it is full nothing more is read, and TCP makes the platform wait. Messages pass `gate` before
+/// they are written. If this process may not act any more, they are dropped and the socket ends.
 fn split<S: Socket>(
     socket: S,
-    window: Arc<Semaphore>,
+    window: FrameWindow,
+    gate: SendGate,
     max_bytes: usize,
 ) -> (SocketWriter, impl Stream<Item = Incoming> + use<S>) {
     let (mut sink, source) = socket.split();
@@ -148,6 +151,9 @@ fn split<S: Socket>(
     let task = actix_rt::spawn(async move {
         while let Some(message) = messages.recv().await {
             let last = matches!(message, Message::Close(_));
+            if gate.pass().await.is_err() {
+                break;
+            }
             if !matches!(timeout(WRITE_TIMEOUT, sink.send(message)).await, Ok(Ok(()))) || last {
                 break;
             }
@@ -161,7 +167,7 @@ fn split<S: Socket>(
 struct Reader<S> {
     source: S,
     pongs: mpsc::Sender<Message>,
-    window: Arc<Semaphore>,
+    window: FrameWindow,
     joined: Option<Joined>,
     max_bytes: usize,
     ended: bool,
@@ -207,9 +213,8 @@ impl<S: Stream<Item = Result<Frame, WsProtocolError>> + Unpin> Reader<S> {
                     return Some(self.end(ClosedBy::Transport, None, Some(SocketError::Protocol(error))));
                 }
             };
-            // The window is closed only together with the connection, which no longer reads then.
-            let permit = Arc::clone(&self.window).acquire_owned().await.ok()?;
-            return Some(Incoming::Text(whole, permit));
+            let place = self.window.take(whole.len()).await?;
+            return Some(Incoming::Text(whole, place));
         }
         None
     }
@@ -253,7 +258,7 @@ impl<S: Stream<Item = Result<Frame, WsProtocolError>> + Unpin> Reader<S> {
 
 #[cfg(test)]
 mod tests {
-    use std::pin::pin;
+    use std::{pin::pin, sync::Arc};
 
     use actix_codec::Framed;
     use actix_http::ws::ProtocolError;
@@ -275,7 +280,7 @@ mod tests {
     ) -> (Reader<impl Stream<Item = Result<Frame, ProtocolError>> + Unpin>, mpsc::Receiver<Message>) {
         let (pongs, written) = mpsc::channel(8);
         let source = stream::iter(frames);
-        let window = Arc::new(Semaphore::new(window));
+        let window = FrameWindow::new(window, Arc::default());
         (Reader { source, pongs, window, joined: None, max_bytes: 10, ended: false }, written)
     }
 
@@ -348,7 +353,7 @@ mod tests {
         let ours = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let (mut platform, _) = listener.accept().await.unwrap();
         let socket = BoundedSocket::new(Framed::new(ours, Codec::new().client_mode()), 1_000);
-        let (_writer, incoming) = split(socket, Arc::new(Semaphore::new(1)), 1_000);
+        let (_writer, incoming) = split(socket, FrameWindow::new(1, Arc::default()), SendGate::default(), 1_000);
         let mut incoming = pin!(incoming);
         platform.write_all(&[&[0x81, 127][..], &(1_u64 << 40).to_be_bytes()].concat()).await.unwrap();
         let Some(Incoming::Closed(closure, Some(SocketError::Oversize { limit: 1_000 }))) = incoming.next().await

@@ -27,7 +27,7 @@ use super::{
 };
 use crate::{
     connection::{
-        ConnectionStatus, ProcessContext, Restart, Role, Stop,
+        ConnectionStatus, ProcessContext, Restart, Role, Stop, duty,
         roster::{ChildContext, DueQueue, Roster, remembered},
     },
     conversation::ConversationSettings,
@@ -266,8 +266,11 @@ impl Actor for Intake {
         if self.is_ready() {
             return;
         }
-        let (journal, id) = (Arc::clone(self.context.journal()), self.settings.id.clone());
-        let remembering = async move { remembered(&journal, &id).await };
+        let (process, id) = (self.context.process.clone(), self.settings.id.clone());
+        let remembering = async move {
+            duty::take(&process, &id).await;
+            remembered(&process.journal, &id).await
+        };
         ctx.spawn(remembering.into_actor(self).map(|conversations, intake, ctx| {
             // With this login conversations were held, so its credentials have worked.
             intake.credentials_worked |= !conversations.is_empty();

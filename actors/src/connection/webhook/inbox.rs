@@ -6,16 +6,14 @@ use actix::{Addr, ArbiterHandle, AsyncContext};
 use bytes::Bytes;
 use secrecy::{ExposeSecret, SecretString};
 use tertulia_core::{id::ConnectionId, webhook};
-use tokio::{
-    sync::{Semaphore, watch},
-    time::timeout,
-};
+use tokio::{sync::watch, time::timeout};
 
 use super::{Intake, IntakeSettings, WebhookArrived, escalation::Replay};
 use crate::{
     connection::{ConnectionError, ConnectionStatus, ProcessContext, Restart, Stop},
-    conversation::FramePermit,
+    conversation::{FramePermit, Handled},
     dead_letters::{DeadLetter, DeadLetterKind, ReplayError},
+    frame_window::FrameWindow,
     metrics::Metrics,
     supervision::{GuardOptions, start_guarded_in},
 };
@@ -32,7 +30,7 @@ pub(crate) struct WebhookInbox {
     secret: SecretString,
     metrics: Arc<Metrics>,
     /// Limits the notifications that are accepted but not handled yet.
-    window: Arc<Semaphore>,
+    window: FrameWindow,
     /// Whether the effect of a notification survives the process.
     keeps: bool,
 }
@@ -46,7 +44,7 @@ impl WebhookInbox {
         status: Arc<watch::Sender<ConnectionStatus>>,
     ) -> Self {
         let (id, secret) = (settings.id.clone(), settings.app.secret.clone());
-        let window = Arc::new(Semaphore::new(settings.max_unhandled.max(1)));
+        let window = FrameWindow::new(settings.max_unhandled, Arc::clone(&process.unhandled));
         let metrics = Arc::clone(&process.metrics);
         let keeps = process.journal.keeps();
         let address =
@@ -81,7 +79,7 @@ impl WebhookInbox {
 
     pub(crate) async fn take(&self, body: Bytes) -> Result<(), ConnectionError> {
         let overloaded = || ConnectionError::Overloaded(self.id.clone());
-        let place = Arc::clone(&self.window).try_acquire_owned().map_err(|_| overloaded())?;
+        let place = self.window.try_take(body.len()).ok_or_else(overloaded)?;
         let (place, freed) = FramePermit::watched(place);
         // A send fails when the actor is being restarted or was stopped.
         self.address.send(WebhookArrived { body, place }).await.unwrap_or_else(|_| Err(overloaded()))?;
@@ -90,8 +88,9 @@ impl WebhookInbox {
             return Ok(());
         }
         match timeout(KEPT_WITHIN, freed).await {
-            Ok(_) => Ok(()),
-            Err(_) => Err(overloaded()),
+            Ok(Ok(Handled::Kept)) => Ok(()),
+            // The platform sends it again.
+            Ok(Ok(Handled::Lost) | Err(_)) | Err(_) => Err(overloaded()),
         }
     }
 
@@ -105,7 +104,7 @@ impl WebhookInbox {
                 Ok(()) | Err(_) => Ok(()),
             };
         }
-        let Ok(place) = Arc::clone(&self.window).try_acquire_owned() else { return Err(ReplayError::Overloaded(id)) };
+        let Some(place) = self.window.try_take(letter.body.len()) else { return Err(ReplayError::Overloaded(id)) };
         let place = FramePermit::new(place);
         self.address.send(Replay { letter, place }).await.unwrap_or(Err(ReplayError::NobodyThere(id)))
     }

@@ -9,10 +9,7 @@ use actix::{Actor, Addr, Context, Handler, Recipient};
 use serde_json::json;
 use tertulia_core::{command::Limits, conversation::HistoryStart, id::ConversationId, ums::Dialect};
 use tokio::{
-    sync::{
-        Semaphore,
-        mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
-    },
+    sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
     time::timeout,
 };
 
@@ -147,6 +144,6 @@ pub(super) async fn assigned_with_content(
     });
     let state = json!({ "convId": "c1", "conversationDetails": details, "lastContentEventNotification": content });
     let raw = state.to_string().into();
-    let place = FramePermit::new(Arc::new(Semaphore::new(1)).acquire_owned().await.unwrap());
+    let place = FramePermit::without_place();
     conversation.do_send(StateArrived { raw, place });
 }

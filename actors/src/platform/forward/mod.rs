@@ -159,6 +159,9 @@ impl PlatformClient {
             .insert_header((header::AUTHORIZATION, authorization_value))
             // The token is searched for in the answer, so the answer must not be compressed.
             .insert_header((header::ACCEPT_ENCODING, "identity"));
+        if ![Method::GET, Method::HEAD].contains(method) {
+            self.pass_gate().await.map_err(ForwardError::Service)?;
+        }
         let has_body = [Method::POST, Method::PUT, Method::PATCH].contains(method);
         let sent = match body {
             OutgoingBody::Whole(bytes) if bytes.is_empty() && !has_body => request.send().await,

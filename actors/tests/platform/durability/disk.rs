@@ -5,7 +5,13 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-use tertulia_actors::engine::{Change, History, MemoryStore, Record, RecordKey, Store, StoreError, StoredEvent, Table};
+use tertulia_actors::{
+    core::time::Timestamp,
+    engine::{
+        Change, Cluster, Commit, CommitError, Committed, History, MemoryStore, NewEvent, Record, RecordKey, Store,
+        StoreError, Table,
+    },
+};
 
 /// Where a store is cut off.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -24,15 +30,15 @@ pub(crate) struct Disk {
     pub(crate) is_cut: AtomicBool,
     /// Refuses commits, as a full disk does.
     pub(crate) is_full: AtomicBool,
-    /// Where a change cuts the store off.
-    cuts: fn(&Change) -> Cut,
+    /// Where a commit cuts the store off.
+    cuts: fn(&Commit) -> Cut,
     /// Answers are kept only while this is open.
     pub(crate) keeps_answers: Mutex<bool>,
     pub(crate) opened: Condvar,
 }
 
 impl Disk {
-    pub(crate) fn new(store: &Arc<MemoryStore>, cuts: fn(&Change) -> Cut) -> Arc<Self> {
+    pub(crate) fn new(store: &Arc<MemoryStore>, cuts: fn(&Commit) -> Cut) -> Arc<Self> {
         Arc::new(Self {
             store: Arc::clone(store),
             is_cut: AtomicBool::new(false),
@@ -53,28 +59,40 @@ impl Store for Disk {
         self.store.history()
     }
 
-    fn commit(&self, changes: Vec<Change>) -> Result<(), StoreError> {
+    fn cluster(&self) -> Arc<dyn Cluster> {
+        self.store.cluster()
+    }
+
+    fn last_commit(&self) -> u64 {
+        self.store.last_commit()
+    }
+
+    fn commit(&self, commit: &Commit) -> Result<Committed, CommitError> {
         if self.is_cut.load(Ordering::SeqCst) {
-            return Err(StoreError::new("commit", "the process is dead"));
+            return Err(StoreError::new("commit", "the process is dead").into());
         }
         if self.is_full.load(Ordering::SeqCst) {
-            return Err(StoreError::new("commit", "no space left on the device"));
+            return Err(StoreError::new("commit", "no space left on the device").into());
         }
-        if changes.iter().any(|change| matches!(change, Change::Put(Table::Answers, _))) {
+        if commit.changes.iter().any(|change| matches!(change, Change::Put(Table::Answers, _))) {
             drop(self.opened.wait_while(self.keeps_answers.lock().unwrap(), |is_open| !*is_open).unwrap());
         }
-        let cut = changes.iter().map(self.cuts).find(|cut| *cut != Cut::No);
-        self.store.commit(changes)?;
-        if cut.is_some() {
+        let cut = (self.cuts)(commit);
+        let committed = self.store.commit(commit)?;
+        if cut != Cut::No {
             self.cut();
         }
         match cut {
-            Some(Cut::Unheard) => Err(StoreError::new("commit", "the process is dead")),
-            _ => Ok(()),
+            Cut::Unheard => Err(StoreError::new("commit", "the process is dead").into()),
+            _ => Ok(committed),
         }
     }
 
-    fn events(&self, after: u64, limit: usize) -> Result<Vec<StoredEvent>, StoreError> {
+    fn keep_house(&self, now: Timestamp, oldest: u64, letters: usize) -> Result<usize, StoreError> {
+        self.store.keep_house(now, oldest, letters)
+    }
+
+    fn events(&self, after: u64, limit: usize) -> Result<Vec<(u64, NewEvent)>, StoreError> {
         self.store.events(after, limit)
     }
 
@@ -93,24 +111,31 @@ impl Store for Disk {
     }
 }
 
-pub(crate) fn never(_: &Change) -> Cut {
+pub(crate) fn never(_: &Commit) -> Cut {
     Cut::No
 }
 
-pub(crate) fn once_accepted(change: &Change) -> Cut {
-    if matches!(change, Change::Put(Table::Outbox, _)) { Cut::After } else { Cut::No }
+pub(crate) fn once_accepted(commit: &Commit) -> Cut {
+    if has(commit, is_accepted) { Cut::After } else { Cut::No }
 }
 
-pub(crate) fn once_accepted_unheard(change: &Change) -> Cut {
-    if matches!(change, Change::Put(Table::Outbox, _)) { Cut::Unheard } else { Cut::No }
+pub(crate) fn once_accepted_unheard(commit: &Commit) -> Cut {
+    if has(commit, is_accepted) { Cut::Unheard } else { Cut::No }
 }
 
 /// The record of a command that is suspected of ending sockets.
-pub(crate) fn once_suspected_unheard(change: &Change) -> Cut {
-    match change {
-        Change::Put(Table::Outbox, record) if String::from_utf8_lossy(&record.value).contains("suspicion") => {
-            Cut::Unheard
-        }
-        _ => Cut::No,
-    }
+pub(crate) fn once_suspected_unheard(commit: &Commit) -> Cut {
+    let is_suspected = |change: &Change| match change {
+        Change::Put(Table::Outbox, record) => String::from_utf8_lossy(&record.value).contains("suspicion"),
+        _ => false,
+    };
+    if has(commit, is_suspected) { Cut::Unheard } else { Cut::No }
+}
+
+fn has(commit: &Commit, is_it: impl Fn(&Change) -> bool) -> bool {
+    commit.changes.iter().any(is_it)
+}
+
+fn is_accepted(change: &Change) -> bool {
+    matches!(change, Change::Put(Table::Outbox, _))
 }

@@ -8,7 +8,7 @@ use tertulia_actors::{
     connection::ConnectionSettings,
     conversation::ConversationHandle,
     core::id::{ConnectionId, ConversationId},
-    engine::{Change, Journal, LogBatch, MemoryStore, Retention, Store},
+    engine::{Commit, Journal, LogBatch, MemoryStore, Retention, Store},
 };
 use tertulia_emulator::Emulator;
 use tokio::time::timeout;
@@ -24,14 +24,14 @@ pub(crate) struct Run {
 }
 
 impl Run {
-    pub(crate) fn begin(emulator: &Emulator, store: &Arc<MemoryStore>, cuts: fn(&Change) -> Cut) -> Self {
+    pub(crate) fn begin(emulator: &Emulator, store: &Arc<MemoryStore>, cuts: fn(&Commit) -> Cut) -> Self {
         Self::with(emulator, store, cuts, bot(1))
     }
 
     pub(crate) fn with(
         emulator: &Emulator,
         store: &Arc<MemoryStore>,
-        cuts: fn(&Change) -> Cut,
+        cuts: fn(&Commit) -> Cut,
         settings: ConnectionSettings,
     ) -> Self {
         let disk = Disk::new(store, cuts);

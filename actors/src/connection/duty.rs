@@ -1,0 +1,48 @@
+//! The duty of running a connection. A process takes it before it reads what is stored of the connection, because the
+//! last holder may write until then.
+
+use std::time::Duration;
+
+use tertulia_core::{id::ConnectionId, placement::DutyName};
+use tokio::time::{sleep, timeout};
+
+use super::ProcessContext;
+
+/// How long one request for a duty may take.
+const WITHIN: Duration = Duration::from_secs(10);
+/// The pause between requests while another process has the duty.
+const AGAIN_AFTER: Duration = Duration::from_secs(1);
+
+/// Takes the duty, and waits while another process has it. Everything that this process writes for the connection from
+/// then on is written with it.
+pub(super) async fn take(process: &ProcessContext, connection: &ConnectionId) {
+    // The store refuses steps with an older right, so those that wait must be kept first.
+    process.journal.settled().await;
+    let mut reported = None;
+    loop {
+        let duty = DutyName::Connection(connection.clone());
+        let reason = match timeout(WITHIN, process.cluster.take(duty)).await {
+            Ok(Ok(acting)) => {
+                tracing::debug!(%connection, token = %acting.token, "duty taken");
+                return process.log.assign(connection, acting);
+            }
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "no answer in time".to_owned(),
+        };
+        if reported.as_ref() != Some(&reason) {
+            tracing::warn!(%connection, reason, "the connection waits until this process may run it");
+            reported = Some(reason);
+        }
+        sleep(AGAIN_AFTER).await;
+    }
+}
+
+/// Gives the duty of a connection back that has ended.
+pub(crate) async fn hand_back(process: &ProcessContext, connection: &ConnectionId) {
+    process.journal.settled().await;
+    if let Some(acting) = process.log.release(connection)
+        && timeout(WITHIN, process.cluster.hand_back(&acting)).await.is_err()
+    {
+        tracing::warn!(%connection, "the duty was not given back in time; it is free when this process has ended");
+    }
+}
