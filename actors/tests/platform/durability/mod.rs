@@ -3,6 +3,7 @@
 
 mod disk;
 mod run;
+mod unreadable;
 
 use std::{
     collections::HashMap,
