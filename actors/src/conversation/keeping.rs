@@ -176,6 +176,8 @@ impl Conversation {
             if !was_held {
                 // The conversation returns to this connection: messages published meanwhile were for somebody else.
                 self.model.arrives(Arrival::Before);
+                // The record says that the conversation has left.
+                self.touch();
             }
         }
         self.recover_commands(&outbox);

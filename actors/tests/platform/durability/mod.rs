@@ -2,6 +2,8 @@
 //! `kill -9`, and the next run begins on what the store has.
 
 mod disk;
+mod held;
+mod left;
 mod run;
 mod unreadable;
 

@@ -1,62 +1,17 @@
 //! A conversation whose record cannot be read is refused: its events are not numbered from 1 again.
 
-use std::sync::Arc;
-
 use serde_json::{Value, json};
 use tertulia_actors::{
     conversation::ConversationError,
     core::id::ConversationId,
-    engine::{Change, MemoryStore, Record, RecordKey, Store, Table},
+    engine::{Change, Store, Table},
 };
-use tertulia_emulator::{Emulator, EmulatorConfig};
 use tokio::time::timeout;
 
-use super::{Run, assert_whole, never, says, store, texts};
+use super::{Run, assert_whole, left::Left, never, says, texts};
 use crate::stage::PATIENCE;
 
-/// A conversation that a run of the process left in the store.
-struct Left {
-    emulator: Emulator,
-    store: Arc<MemoryStore>,
-    id: String,
-    key: RecordKey,
-    /// The record as the run wrote it.
-    value: Vec<u8>,
-}
-
 impl Left {
-    /// The bot has received "0" in the conversation, and the process has ended.
-    async fn by_a_run() -> Self {
-        let (emulator, store) = (Emulator::start(EmulatorConfig::default()).unwrap(), store());
-        let run = Run::begin(&emulator, &store, never);
-        run.ready().await;
-        let id = emulator.create_conversation(None, None);
-        emulator.say(&id, "0").unwrap();
-        run.log_until(says("0")).await;
-        let key = RecordKey::of(&[run.bot.as_str(), &id]);
-        run.end().await;
-        let value = store.get(Table::Snapshots, &key).unwrap().unwrap().to_vec();
-        Self { emulator, store, id, key, value }
-    }
-
-    fn write(&self, value: Vec<u8>) {
-        let record = Record { key: self.key.clone(), value: value.into() };
-        self.store.commit(vec![Change::Put(Table::Snapshots, record)]).unwrap();
-    }
-
-    /// Gives a member of the record another value.
-    fn spoil(&self, member: &str, value: Value) -> Vec<u8> {
-        let mut record: Value = serde_json::from_slice(&self.value).unwrap();
-        record[member] = value;
-        let value = serde_json::to_vec(&record).unwrap();
-        self.write(value.clone());
-        value
-    }
-
-    fn record(&self) -> Option<Vec<u8>> {
-        self.store.get(Table::Snapshots, &self.key).unwrap().map(|value| value.to_vec())
-    }
-
     /// Begins the next run, in which the conversation is quarantined, for a reason that has `why`. Nothing is
     /// published of the conversation, and another conversation is served.
     async fn refused(&self, why: &str) -> Run {
@@ -64,7 +19,8 @@ impl Left {
         let run = Run::begin(&self.emulator, &self.store, never);
         run.ready().await;
         self.emulator.say(&self.id, "1").unwrap();
-        let is_it = |event: &Value| event["subject"] == *self.id && event["type"] == "tertulia.conversation-quarantined";
+        let is_it =
+            |event: &Value| event["subject"] == *self.id && event["type"] == "tertulia.conversation-quarantined";
         run.log_until(is_it).await;
         let other = self.emulator.create_conversation(None, None);
         self.emulator.say(&other, "other").unwrap();
