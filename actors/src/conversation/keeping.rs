@@ -190,6 +190,8 @@ impl Conversation {
     pub(crate) fn loaded(snapshot: Snapshot, upstream: Rc<Upstream>, ready: Option<Arc<Identity>>) -> Self {
         let mut conversation = Self::new(snapshot.id().clone(), upstream, ready);
         conversation.take_snapshot(snapshot);
+        // The next run of the process knows the conversation only from its record.
+        conversation.touch();
         conversation
     }
 

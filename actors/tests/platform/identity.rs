@@ -14,7 +14,7 @@ use tertulia_actors::{
         session::{IdentityLoss, SessionPolicy},
     },
     engine::{Change, Journal, MemoryStore, Record, RecordKey, Retention, Store, Table},
-    platform::{ConsumerLogin, StepUp},
+    platform::{ConsumerLogin, PlatformClient, StepUp},
     subscriber::{Event, EventData},
 };
 use tertulia_emulator::{Emulator, EmulatorConfig, Fault, FaultKind, FaultRule, Outcome};
@@ -172,6 +172,49 @@ async fn no_token_is_in_an_event_or_in_the_debug_output_of_what_is_stored() {
     for text in events.chain([debug, status]) {
         assert!(secrets.iter().all(|secret| !text.contains(secret)), "{text}");
     }
+}
+
+/// CA-4: the token of a step-up is a secret and is not stored, so the step-up must be done again.
+#[actix_rt::test]
+async fn a_step_up_from_a_configured_token_is_asked_for_again_after_a_restart() {
+    let mut runs = Runs::begin();
+    let client = PlatformClient::new(Arc::clone(runs.stage.tertulia.platform()), runs.stage.emulator.account().into());
+    let token = client.consumer_token(&ConsumerLogin::SignUp, None).await.unwrap().token;
+    let login = || ConsumerLogin::Token(token.clone());
+    let step_up = || StepUp { connector: "101".to_owned(), code: "ann".into() };
+    runs.connect(login()).await;
+    let before = runs.user().await;
+    let mine = runs.conversation().await;
+    let after = runs.stage.tertulia.connection(&CONNECTION.into()).step_up(step_up()).await.unwrap().user_id;
+    assert_ne!(before, after);
+
+    let mut runs = runs
+        .next(|_, store| {
+            let record = store.get(Table::Notes, &RecordKey::of(&["connection-state", CONNECTION])).unwrap().unwrap();
+            assert_eq!(serde_json::from_slice::<Value>(&record).unwrap(), json!({ "steppedUp": after }));
+            assert!(self::record(store).is_none());
+        })
+        .await;
+    runs.stage.tertulia.connect(consumer(login())).unwrap();
+    let lost = runs.stage.event("connection.identity-lost").await;
+    let EventData::IdentityLost { reason, ref user_id, conversations: 1 } = lost.data else { panic!("{lost:?}") };
+    assert_eq!((reason, user_id.as_ref()), (IdentityLoss::StepUpNotStored, Some(&after)));
+    runs.stage.tertulia.connection(&CONNECTION.into()).ready(PATIENCE).await.unwrap();
+    assert_eq!(runs.user().await, before);
+    let status = runs.stage.tertulia.connection(&CONNECTION.into()).status().unwrap();
+    assert!(status.last_error.unwrap().contains("step up again"));
+
+    let stepped_up = runs.stage.tertulia.connection(&CONNECTION.into()).step_up(step_up()).await.unwrap();
+    assert_eq!(stepped_up.user_id, after);
+    let again = timeout(PATIENCE, async {
+        loop {
+            if let Some(mine) = runs.stage.tertulia.connection(&CONNECTION.into()).conversation(mine.id()) {
+                return mine.send_text("still me").await;
+            }
+            tokio::task::yield_now().await;
+        }
+    });
+    again.await.unwrap().unwrap();
 }
 
 #[actix_rt::test]

@@ -1,6 +1,7 @@
 //! The conversations that a previous run of the process left in the store.
 
 use std::{
+    collections::HashSet,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -83,14 +84,19 @@ impl<N: Default> Roster<N> {
     }
 }
 
-/// Reads the conversations that `connection` held when the previous run ended, and those with commands in the outbox.
-/// Repeats the request until the store responds.
-pub(crate) async fn remembered(journal: &Arc<Journal>, connection: &ConnectionId) -> Vec<Remembered> {
+/// Reads the conversations that `connection` held when the previous run ended, those with commands in the outbox, and
+/// those of `loaded` that the store has. Repeats the request until the store responds.
+pub(crate) async fn remembered(
+    journal: &Arc<Journal>,
+    connection: &ConnectionId,
+    loaded: HashSet<ConversationId>,
+) -> Vec<Remembered> {
     if !journal.keeps() {
         return Vec::new();
     }
+    let loaded = Arc::new(loaded);
     loop {
-        match read(journal, connection).await {
+        match read(journal, connection, &loaded).await {
             Ok(remembered) => return remembered,
             Err(error) => tracing::error!(%connection, %error, "the stored conversations cannot be read; trying again"),
         }
@@ -98,10 +104,15 @@ pub(crate) async fn remembered(journal: &Arc<Journal>, connection: &ConnectionId
     }
 }
 
-async fn read(journal: &Journal, connection: &ConnectionId) -> Result<Vec<Remembered>, StoreError> {
+async fn read(
+    journal: &Journal,
+    connection: &ConnectionId,
+    loaded: &Arc<HashSet<ConversationId>>,
+) -> Result<Vec<Remembered>, StoreError> {
+    let loaded = Arc::clone(loaded);
     let prefix = RecordKey::of(&[connection.as_str()]);
     let outbox = pages(journal, Table::Outbox, prefix.clone(), |record| conversation_of(&record.key)).await?;
-    let pending: std::collections::HashSet<ConversationId> = outbox.into_iter().collect();
+    let pending: HashSet<ConversationId> = outbox.into_iter().collect();
     pages(journal, Table::Snapshots, prefix, move |record| {
         let id = conversation_of(&record.key)?;
         let is_pending = pending.contains(&id);
@@ -110,7 +121,7 @@ async fn read(journal: &Journal, connection: &ConnectionId) -> Result<Vec<Rememb
             Err(error) => return Some(Remembered::unreadable(id, error.to_string())),
         };
         let SnapshotHead { version, held, consumer, outline, conversation } = head;
-        if !held && !is_pending {
+        if !held && !is_pending && !loaded.contains(&id) {
             return None;
         }
         if let Err(reason) = Snapshot::check_version(version) {
@@ -124,7 +135,7 @@ async fn read(journal: &Journal, connection: &ConnectionId) -> Result<Vec<Rememb
 }
 
 /// Reads all records with a prefix, a page at a time, and returns what `pick` selects of each record.
-async fn pages<T: Send + 'static>(
+pub(in crate::connection) async fn pages<T: Send + 'static>(
     journal: &Journal,
     table: Table,
     prefix: RecordKey,

@@ -1,6 +1,6 @@
 //! The connection actor: drives the session, owns the socket, and supervises the conversations of one login.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use actix::{Actor, ActorContext, ActorFutureExt, Addr, AsyncContext, Context, Handler, Supervised, WrapFuture};
 use bytes::Bytes;
@@ -38,6 +38,7 @@ use super::{
     waits::Waits,
 };
 use crate::{
+    connection::connection_record::{self, ConnectionRecord, StoredConnection},
     conversation::{ConversationSettings, FramePermit},
     subscriber::EventData,
 };
@@ -83,6 +84,8 @@ pub(crate) struct Connection {
     pub(super) creations: CreationQueue,
     pub(super) roster: Roster<()>,
     pub(super) departures: Departures,
+    /// What the store keeps about the connection itself.
+    pub(super) record: ConnectionRecord,
 }
 
 impl Connection {
@@ -140,6 +143,7 @@ impl Connection {
             creations: CreationQueue::default(),
             roster,
             departures: Departures::default(),
+            record: ConnectionRecord::default(),
             settings: Arc::new(settings),
         }
     }
@@ -211,15 +215,19 @@ impl Actor for Connection {
             return self.claim(ctx);
         }
         let (journal, id) = (Arc::clone(self.context.journal()), self.settings.id.clone());
-        let remembering =
-            async move { (identity_record::stored(&journal, &id).await, remembered(&journal, &id).await) };
-        ctx.spawn(remembering.into_actor(self).map(|(stored, conversations), connection, ctx| {
+        let remembering = async move {
+            let identity = identity_record::stored(&journal, &id).await;
+            let StoredConnection { record, .. } = connection_record::stored(&journal, &id).await;
+            (identity, record, remembered(&journal, &id, HashSet::new()).await)
+        };
+        ctx.spawn(remembering.into_actor(self).map(|(identity, record, conversations), connection, ctx| {
             if !conversations.is_empty() {
                 // With this login conversations were held, so its credentials have worked.
                 connection.session.trust_credentials();
             }
             connection.roster.restore(conversations);
-            connection.take_up_identity(stored);
+            connection.take_up_identity(identity);
+            connection.take_up_record(record);
             connection.claim(ctx);
         }));
     }

@@ -28,6 +28,7 @@ use super::{
 use crate::{
     connection::{
         ConnectionStatus, ProcessContext, Restart, Role, Stop,
+        connection_record::{self, StoredConnection},
         roster::{ChildContext, DueQueue, Roster, remembered},
     },
     conversation::ConversationSettings,
@@ -267,11 +268,19 @@ impl Actor for Intake {
             return;
         }
         let (journal, id) = (Arc::clone(self.context.journal()), self.settings.id.clone());
-        let remembering = async move { remembered(&journal, &id).await };
-        ctx.spawn(remembering.into_actor(self).map(|conversations, intake, ctx| {
+        let remembering = async move {
+            let StoredConnection { holds, .. } = connection_record::stored(&journal, &id).await;
+            let loaded = holds.iter().map(|(conversation, _)| conversation.clone()).collect();
+            (remembered(&journal, &id, loaded).await, holds)
+        };
+        ctx.spawn(remembering.into_actor(self).map(|(conversations, holds), intake, ctx| {
             // With this login conversations were held, so its credentials have worked.
             intake.credentials_worked |= !conversations.is_empty();
+            let is_first = !intake.roster.is_restored();
             intake.roster.restore(conversations);
+            if is_first {
+                intake.take_up_holds(holds);
+            }
             intake.start(ctx);
         }));
     }
