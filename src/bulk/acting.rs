@@ -74,6 +74,7 @@ mod tests {
             id: "c".into(),
             dialect,
             outline: Outline::default(),
+            held: true,
             participants: vec![
                 participant(ParticipantRole::AssignedAgent, "7"),
                 participant(ParticipantRole::Manager, "8"),

@@ -98,12 +98,10 @@ impl<'a> Candidates<'a> {
         while let Some(conversation) = self.listed.as_mut().and_then(Iterator::next) {
             let (mut seen, mut best) = (false, None);
             for source in &self.sources {
-                if self.tertulia.connection(&source.connection).conversation(&conversation).is_none() {
-                    continue;
-                }
-                seen = true;
                 let summary = self.tertulia.connection(&source.connection).summary(&conversation).await?;
-                let summary = summary.filter(|summary| self.conditions.matches(&summary.outline));
+                let Some(summary) = summary.filter(ConversationSummary::belongs) else { continue };
+                seen = true;
+                let summary = Some(summary).filter(|summary| self.conditions.matches(&summary.outline));
                 let standing = summary.and_then(|it| Standing::of(&it, source.identity.as_deref(), self.is_for_agents));
                 best = best_of(best, standing.map(|standing| (standing, &source.connection)));
             }

@@ -113,7 +113,9 @@ impl AddedConnections {
             return Ok(false);
         }
         self.change(Change::Remove(Table::Notes, key(id))).await?;
-        self.tertulia.connection(id).disconnect().await;
+        if let Err(error) = self.tertulia.connection(id).remove().await {
+            tracing::error!(connection = %id, %error, "the records of a removed connection cannot be deleted");
+        }
         Ok(true)
     }
 

@@ -2,8 +2,11 @@
 
 use actix_web::{HttpRequest, HttpResponse, Responder, get, http::StatusCode, web::Data};
 use serde::Serialize;
-use serde_json::{Map, Value, json};
-use tertulia_actors::{connection::ConnectionStatus, core::id::ConnectionId};
+use serde_json::json;
+use tertulia_actors::{
+    connection::{ConnectionStatus, Role},
+    core::{id::ConnectionId, readiness::Lacking, session::Start},
+};
 use utoipa::ToSchema;
 use utoipa_actix_web::service_config::ServiceConfig;
 
@@ -27,6 +30,10 @@ struct Readiness {
     /// Events that cannot be read from the store; absent if there are none.
     #[serde(skip_serializing_if = "Option::is_none")]
     damaged_events: Option<u64>,
+    /// The connections that are not ready or lack something, as far as the caller sees them; absent if there are none.
+    /// The service is ready without them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    reasons: Vec<Reason>,
 }
 
 /// Reports that the process is alive. Independent of the platform, because restarting the process would not help then.
@@ -36,28 +43,54 @@ async fn alive() -> impl Responder {
     HttpResponse::Ok().json(Health { alive: true })
 }
 
-/// A connection because of which the service is not ready. Error texts are left out, because everybody may read this.
-#[derive(Serialize)]
+/// A connection that is not ready or lacks something. Error texts are left out, because everybody may read this.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ReadinessReason)]
 struct Reason {
+    #[schema(value_type = String)]
     connection: ConnectionId,
     #[serde(flatten)]
     life: Life,
-    lacking: Value,
+    lacking: Missing,
+    /// Whether the service is not ready because of this connection.
+    blocking: bool,
 }
 
-/// What a connection lacks, without the platform's texts.
-fn lacking(status: &ConnectionStatus) -> Value {
-    let parts = status.lacking.parts().into_iter().filter(|(_, reason)| reason.is_some());
-    let mut lacking: Map<String, Value> = parts.map(|(part, _)| (part.to_owned(), true.into())).collect();
-    if status.lacking.histories > 0 {
-        lacking.insert("histories".to_owned(), status.lacking.histories.into());
+/// What a connection lacks. What works is absent.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ReadinessLacking)]
+#[serde(rename_all = "camelCase")]
+struct Missing {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    subscriptions: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rings: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    agent_state: Option<bool>,
+    /// The number of conversations whose history is incomplete.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    histories: Option<usize>,
+}
+
+impl From<&Lacking> for Missing {
+    fn from(lacking: &Lacking) -> Self {
+        let missing = |reason: &Option<String>| reason.as_ref().map(|_| true);
+        Self {
+            subscriptions: missing(&lacking.subscriptions),
+            rings: missing(&lacking.rings),
+            agent_state: missing(&lacking.agent_state),
+            histories: Some(lacking.histories).filter(|histories| *histories > 0),
+        }
     }
-    lacking.into()
 }
 
-/// Reports whether the service is ready. If not, the problem lists the connections that are not ready and what each
-/// lacks. An incomplete history of a conversation does not count. A caller who shows a token sees only the connections
-/// that the token reaches. If some tokens reach only some connections, a caller without a token gets no list.
+/// Reports whether the service is ready: it stores events, does not stop, and has tried each of its connections. A
+/// connection was tried once it was ready, has failed, or waits because its login is refused, held elsewhere or
+/// throttled. A connection that cannot reach the platform counts as tried once another connection was ready.
+///
+/// The answer lists the connections that are not ready and what each lacks. An incomplete history of a conversation
+/// does not count. A caller who shows a token sees only the connections that the token reaches. If some tokens reach
+/// only some connections, a caller without a token gets no list.
 #[utoipa::path(operation_id = "getReadiness", tag = "service", responses((status = 200, description = "The service is ready", body = Readiness)))]
 #[get("/readyz")]
 async fn ready(state: Data<State>, request: HttpRequest) -> Result<HttpResponse, Problem> {
@@ -69,30 +102,46 @@ async fn ready(state: Data<State>, request: HttpRequest) -> Result<HttpResponse,
         let detail = "events cannot be stored: the last commit failed and is being retried";
         return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not-ready", detail));
     }
-    let mut reasons: Vec<Reason> = tertulia
+    let statuses: Vec<(ConnectionId, ConnectionStatus)> = tertulia
         .connections()
         .into_iter()
-        .filter_map(|connection| Some((tertulia.connection(&connection).status()?, connection)))
-        .filter(|(status, _)| !status.is_ready() || !status.lacking.has_parts())
-        .map(|(status, connection)| Reason { connection, life: Life::from(&status.state), lacking: lacking(&status) })
+        .filter_map(|connection| {
+            let status = tertulia.connection(&connection).status()?;
+            Some((connection, status))
+        })
         .collect();
+    // A connection that only receives webhooks is ready without reaching the platform.
+    let any_resumed =
+        statuses.iter().any(|(_, status)| status.start() == Start::Resumed && status.role != Role::Intake);
+    let mut reasons: Vec<Reason> = statuses
+        .into_iter()
+        .filter(|(_, status)| !status.is_ready() || !status.lacking.has_parts())
+        .map(|(connection, status)| Reason {
+            connection,
+            life: Life::from(&status.state),
+            lacking: Missing::from(&status.lacking),
+            blocking: status.start().blocks(any_resumed),
+        })
+        .collect();
+    reasons.sort_unstable_by(|one, other| one.connection.cmp(&other.connection));
     let access = state.access.load_full();
     let shown = access.reach_shown(request.headers());
     if let Some(reach) = &shown {
         reasons.retain(|reason| reach.sees(reason.connection.as_str()));
     }
-    if reasons.is_empty() {
+    let blocking = reasons.iter().filter(|reason| reason.blocking).count();
+    let is_listed = shown.is_some() || !access.has_tenants();
+    if blocking == 0 {
         // Damaged events do not make the service unready: a restart would not repair them, and they concern only their
         // readers.
         let damaged_events = Some(tertulia.journal().damaged()).filter(|damaged| *damaged > 0);
-        return Ok(HttpResponse::Ok().json(Readiness { ready: true, damaged_events }));
+        let reasons = if is_listed { reasons } else { Vec::new() };
+        return Ok(HttpResponse::Ok().json(Readiness { ready: true, damaged_events, reasons }));
     }
-    if shown.is_none() && access.has_tenants() {
+    if !is_listed {
         let detail = "some connections are not ready; a token shows which of its connections";
         return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not-ready", detail));
     }
-    reasons.sort_unstable_by(|one, other| one.connection.cmp(&other.connection));
-    let detail = format!("connections that are not ready: {}", reasons.len());
-    let reasons: Vec<Value> = reasons.into_iter().map(|reason| json!(reason)).collect();
-    Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not-ready", detail).with("reasons", reasons))
+    let detail = format!("connections that were not tried yet: {blocking}");
+    Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not-ready", detail).with("reasons", json!(reasons)))
 }

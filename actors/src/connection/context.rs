@@ -7,7 +7,7 @@ use tertulia_core::id::{AccountId, ConnectionId};
 
 use super::{ProcessContext, status::StatusBoard};
 use crate::{
-    engine::Journal,
+    engine::{Change, Journal},
     log::Subject,
     metrics::{ConnectionMetrics, Metrics},
     platform::{PlatformClient, Proxy},
@@ -49,6 +49,17 @@ impl ConnectionContext {
     /// Emits an event of the connection.
     pub(super) fn publish(&self, data: EventData) {
         self.process.log.publish(&self.origin, Subject::Connection, data);
+    }
+
+    /// Stores a change of the connection's records, in order with its events.
+    pub(super) fn store(&self, change: serde_json::Result<Change>) {
+        match change {
+            Ok(change) if self.journal().keeps() => {
+                drop(self.process.log.keep(&self.origin.connection, vec![change]));
+            }
+            Ok(_) => {}
+            Err(error) => self.note_error(&error),
+        }
     }
 
     /// Reports an error in the log and in the status.

@@ -4,6 +4,7 @@
 //! Inside, `socket/` and `webhook/` receive notifications and send requests, and `roster/` has the conversations of a
 //! connection, once for both.
 
+pub(crate) mod connection_record;
 mod context;
 pub(crate) mod duty;
 mod error;

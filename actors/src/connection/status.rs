@@ -7,7 +7,7 @@ use tertulia_core::{
     command::Identity,
     id::{AccountId, AgentId, UserId},
     readiness::Lacking,
-    session::{Phase, WaitReason},
+    session::{Phase, Start, WaitReason},
     ums::AgentState,
 };
 use tokio::sync::watch;
@@ -55,6 +55,9 @@ pub struct ConnectionStatus {
     pub throttled: u64,
     /// The parts that are missing. A ready connection with missing parts is degraded; everything else works.
     pub lacking: Lacking,
+    /// How far the connection had come at the last change.
+    #[serde(skip)]
+    start: Start,
 }
 
 /// The reason and the end of a wait.
@@ -86,6 +89,7 @@ impl ConnectionStatus {
             conversation_restarts: 0,
             throttled: 0,
             lacking: Lacking::default(),
+            start: Start::default(),
         }
     }
 
@@ -99,6 +103,13 @@ impl ConnectionStatus {
     #[must_use]
     pub fn is_ready(&self) -> bool {
         self.state == Phase::Ready
+    }
+
+    /// Returns how far the connection has come since it was added to this process. A restart after a panic, or on
+    /// request, takes nothing back.
+    #[must_use]
+    pub fn start(&self) -> Start {
+        self.start.after(self.state, self.waiting.map(|waiting| waiting.reason))
     }
 }
 
@@ -122,6 +133,7 @@ impl StatusBoard {
                 || (status.attempts, status.reconnects, status.conversations) != (attempts, reconnects, conversations);
             (status.state, status.attempts, status.reconnects, status.conversations) =
                 (state, attempts, reconnects, conversations);
+            status.start = status.start();
             differs
         });
     }
@@ -179,13 +191,17 @@ impl StatusBoard {
         self.0.send_if_modified(|status| {
             let is_news = status.waiting != waiting;
             status.waiting = waiting;
+            status.start = status.start();
             is_news
         });
     }
 
     /// Shows why the platform refused a login, and what the connection waits for.
     pub(super) fn show_refusal(&self, error: String, waiting: Option<Waiting>) {
-        self.0.send_modify(|status| (status.last_error, status.waiting) = (Some(error), waiting));
+        self.0.send_modify(|status| {
+            (status.last_error, status.waiting) = (Some(error), waiting);
+            status.start = status.start();
+        });
     }
 
     pub(super) fn waiting(&self) -> Option<Waiting> {

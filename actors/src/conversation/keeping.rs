@@ -169,33 +169,30 @@ impl Conversation {
             }
         };
         ctx.wait(reading.into_actor(self).map(|kept, conversation, ctx| {
-            conversation.adopt(kept);
+            if let Err(reason) = conversation.adopt(kept) {
+                return conversation.refuse(reason, ctx);
+            }
             conversation.begin(ctx);
             conversation.conclude();
         }));
     }
 
-    fn adopt(&mut self, Kept { snapshot, outbox }: Kept) {
+    /// Continues from what the store has. Fails with the reason in words if the stored state cannot be read.
+    fn adopt(&mut self, Kept { snapshot, outbox }: Kept) -> Result<(), String> {
         if let Some(snapshot) = snapshot {
-            match std::str::from_utf8(&snapshot).map_err(|error| error.to_string()).and_then(Snapshot::read) {
-                Ok(snapshot) => {
-                    let was_held = snapshot.held;
-                    self.take_snapshot(snapshot);
-                    if !was_held {
-                        // The conversation returns to this connection: messages published meanwhile were for somebody
-                        // else.
-                        self.model.arrives(Arrival::Before);
-                    }
-                }
-                Err(error) => {
-                    tracing::error!(
-                        conversation = %self.id(), error,
-                        "the stored conversation cannot be read; it starts from an empty state"
-                    );
-                }
+            let text = std::str::from_utf8(&snapshot).map_err(|error| error.to_string())?;
+            let snapshot = Snapshot::read(text)?;
+            let was_held = snapshot.held;
+            self.take_snapshot(snapshot);
+            if !was_held {
+                // The conversation returns to this connection: messages published meanwhile were for somebody else.
+                self.model.arrives(Arrival::Before);
+                // The record says that the conversation has left.
+                self.touch();
             }
         }
         self.recover_commands(&outbox);
+        Ok(())
     }
 }
 
@@ -204,6 +201,8 @@ impl Conversation {
     pub(crate) fn loaded(snapshot: Snapshot, upstream: Rc<Upstream>, ready: Option<Arc<Identity>>) -> Self {
         let mut conversation = Self::new(snapshot.id().clone(), upstream, ready);
         conversation.take_snapshot(snapshot);
+        // The next run of the process knows the conversation only from its record.
+        conversation.touch();
         conversation
     }
 

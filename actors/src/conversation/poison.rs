@@ -3,7 +3,7 @@
 
 use std::{rc::Rc, sync::Arc};
 
-use actix::{AsyncContext, Context};
+use actix::{ActorContext, AsyncContext, Context};
 use serde::{Deserialize, Serialize};
 use tertulia_core::{
     command::{Command, Identity},
@@ -179,6 +179,20 @@ impl Conversation {
         };
         let notice = ChildNotice::Salvage(Box::new(salvage));
         self.upstream.parent.do_send(ChildReport { conversation: id, notice });
+    }
+
+    /// Stops, because the stored state cannot be read. From an empty state the events would be numbered from 1 again,
+    /// and readers would take the events for repetitions. Stores nothing, so that the record can be repaired.
+    pub(super) fn refuse(&mut self, reason: String, ctx: &mut Context<Self>) {
+        let (connection, id) = (&self.upstream.origin.connection, self.model.id().clone());
+        if let Some(handle) = self.upstream.directory.get(connection, &id) {
+            handle.shut();
+        }
+        self.unconcluded = None;
+        self.commands.answer_at_the_end(&ConversationError::Quarantined);
+        let notice = ChildNotice::Refused { actor: ctx.address().recipient(), reason };
+        self.upstream.parent.do_send(ChildReport { conversation: id, notice });
+        ctx.stop();
     }
 
     /// The replacement of a conversation in quarantine. The numbering of its events continues, and it fetches what it

@@ -58,11 +58,17 @@ impl Snapshot {
     pub(crate) fn read(text: &str) -> Result<Self, String> {
         let mut snapshot: Self = serde_json::from_str(text).map_err(|error| error.to_string())?;
         snapshot.conversation.recall_last_message(snapshot.outline.last_message.take());
-        match (snapshot.version, snapshot.id().as_str().len()) {
-            (VERSION, 1..=LONGEST_ID) => Ok(snapshot),
-            (VERSION, bytes) => Err(format!("its conversation's id has {bytes} bytes")),
-            (version, _) => Err(format!("it is of version {version}, not {VERSION}")),
+        Self::check_version(snapshot.version)?;
+        match snapshot.id().as_str().len() {
+            1..=LONGEST_ID => Ok(snapshot),
+            bytes => Err(format!("its conversation's id has {bytes} bytes")),
         }
+    }
+
+    /// Returns an error in words if a snapshot of `version` cannot be loaded. A newer version may mean something else
+    /// by the same members.
+    pub(crate) fn check_version(version: u32) -> Result<(), String> {
+        if version == VERSION { Ok(()) } else { Err(format!("it is of version {version}, not {VERSION}")) }
     }
 
     pub(crate) fn id(&self) -> &ConversationId {

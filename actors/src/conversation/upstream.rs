@@ -10,7 +10,7 @@ use tertulia_core::{
     ums::Dialect,
 };
 
-use super::{Directory, Drill, Salvage};
+use super::{Directory, Drill, Leave, Salvage};
 use crate::{
     dead_letters::DeadLetters,
     engine::Journal,
@@ -69,6 +69,8 @@ pub(crate) struct ChildReport {
 pub(crate) enum ChildNotice {
     /// The conversation is given up and leaves this to its replacement.
     Salvage(Box<Salvage>),
+    /// The actor has stopped because the stored state of the conversation cannot be read, with the reason.
+    Refused { actor: Recipient<Leave>, reason: String },
     /// The conversation's actor was restarted or ended.
     Exited(ChildExit),
     /// The progress of its history.

@@ -150,7 +150,8 @@ impl ConnectionHandle {
         self.conversation(&id).ok_or(ConnectionError::ConversationNotArrived)
     }
 
-    /// Sets an agent's state, now and after each reconnect ([CN-F9](crate::rules#cn-f9)).
+    /// Sets an agent's state, now and after each reconnect ([CN-F9](crate::rules#cn-f9)). With a store the state also
+    /// holds after a restart of the process, until another state is configured.
     ///
     /// ```
     /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doctests/stage.rs"));

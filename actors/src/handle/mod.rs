@@ -20,9 +20,11 @@ use tokio::{sync::oneshot, time::timeout};
 
 use crate::{
     connection::{
-        Connection, ConnectionError, ConnectionStatus, RequestError, Restart, Role, duty, webhook::WebhookInbox,
+        Connection, ConnectionError, ConnectionStatus, RequestError, Restart, Role, connection_record, duty,
+        webhook::WebhookInbox,
     },
     conversation::ConversationHandle,
+    engine::StoreError,
     fleet::{Address, Member, StartContext},
     tertulia::System,
 };
@@ -65,6 +67,17 @@ impl ConnectionHandle {
             duty::hand_back(&self.system.process, &self.id).await;
             self.system.process.metrics.by_connection.forget(&self.id);
         }
+    }
+
+    /// Ends the connection like [`Self::disconnect`], and deletes what the store keeps about the connection itself: the
+    /// agent's state that a caller set, the consumer after a step-up, and which conversations callers have loaded. Its
+    /// conversations stay stored.
+    ///
+    /// # Errors
+    /// [`StoreError`]; the connection has ended, and some of its records may stay.
+    pub async fn remove(&self) -> Result<(), StoreError> {
+        self.disconnect().await;
+        connection_record::forget(&self.system.process.journal, &self.id).await
     }
 
     /// Restarts a connection, even a failed one, with a new login and, if it has a socket, a new socket. Returns

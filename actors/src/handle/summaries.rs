@@ -1,7 +1,5 @@
 //! Lists of a connection's conversations in brief, page by page, read from the store without loading a conversation.
 
-use std::sync::Arc;
-
 use tertulia_core::id::ConversationId;
 
 use super::ConnectionHandle;
@@ -14,9 +12,9 @@ use crate::{
 const LOOK_AT: usize = 1_000;
 
 impl ConnectionHandle {
-    /// Returns the conversations that the connection holds and that match `filter`, sorted by id: at most `limit` of
-    /// them after the id `after`. Fewer than `limit` are the last ones. Each is in the state after its last durable
-    /// event, whether it is in memory or not.
+    /// Returns the conversations that [belong](ConversationSummary::belongs) to the connection and that match `filter`,
+    /// sorted by id: at most `limit` of them after the id `after`. Fewer than `limit` are the last ones. Each is in the
+    /// state after its last durable event, whether it is in memory or not.
     ///
     /// # Errors
     /// [`StoreError`]; also without a journal.
@@ -29,7 +27,7 @@ impl ConnectionHandle {
         let (mut summaries, mut next) = (Vec::new(), after);
         loop {
             let (from, filter, wanted) = (next.take(), filter.clone(), limit.saturating_sub(summaries.len()));
-            let (directory, connection) = (Arc::clone(&self.system.process.directory), self.id.clone());
+            let connection = self.id.clone();
             let (found, last) = self
                 .system
                 .process
@@ -40,10 +38,9 @@ impl ConnectionHandle {
                     let records = store.scan(Table::Snapshots, &prefix, after.as_ref(), LOOK_AT)?;
                     let (mut found, mut last) = (Vec::new(), None);
                     for (place, record) in records.iter().enumerate() {
-                        // The store keeps conversations for a while after the connection has dropped them.
-                        let id = id_of(&record.key).filter(|id| directory.get(&connection, id).is_some());
                         let is_last = place + 1 == records.len() && records.len() < LOOK_AT;
-                        let summary = id.and_then(|_| ConversationSummary::read(record));
+                        // The store keeps conversations for a while after they have left the connection.
+                        let summary = ConversationSummary::read(record).filter(ConversationSummary::belongs);
                         found.extend(summary.filter(|summary| filter.matches(&summary.outline)));
                         last = id_of(&record.key).filter(|_| !is_last);
                         if found.len() >= wanted {

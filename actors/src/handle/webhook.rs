@@ -91,7 +91,7 @@ impl ConnectionHandle {
     }
 
     /// Loads a conversation into memory from its snapshot ([CN-F13](crate::rules#cn-f13)). It stays until
-    /// [`Self::unload`] was called as often as this. A conversation that is already in memory stays as it is.
+    /// [`Self::unload`] was called as often as this, with a store also after a restart of the process. A conversation that is already in memory stays as it is.
     ///
     /// # Errors
     /// [`ConnectionError`].
@@ -99,7 +99,13 @@ impl ConnectionHandle {
         let inbox = self.inbox("load", WEBHOOK)?;
         let load = Load { snapshot: snapshot.to_owned() };
         let id = inbox.address.send(load).await.unwrap_or_else(|_| Err(self.unknown()))?;
-        self.conversation(&id).ok_or_else(|| self.unknown())
+        let conversation = self.conversation(&id).ok_or_else(|| self.unknown())?;
+        if self.system.process.journal.keeps() {
+            // The conversation answers after it has written its record. A quarantined one has no record to write.
+            let _ = conversation.state().await;
+            self.system.process.journal.settled().await;
+        }
+        Ok(conversation)
     }
 
     /// Unloads a conversation that was loaded, or that a notification to an intake created
@@ -110,6 +116,8 @@ impl ConnectionHandle {
     pub async fn unload(&self, conversation: &ConversationId) -> Result<(), ConnectionError> {
         let inbox = self.inbox("unload", WEBHOOK)?;
         let unload = Unload { conversation: conversation.clone() };
-        inbox.address.send(unload).await.unwrap_or_else(|_| Err(self.unknown()))
+        inbox.address.send(unload).await.unwrap_or_else(|_| Err(self.unknown()))?;
+        self.system.process.journal.settled().await;
+        Ok(())
     }
 }

@@ -209,8 +209,9 @@ pub enum EventData {
         /// The last error, as text.
         last_error: Option<String>,
     },
-    /// The identity of an anonymous consumer is lost, and the connection continues as another consumer. Each open
-    /// conversation ends on this side, with its own `close`.
+    /// The identity of a consumer is lost, and the connection continues as another consumer. The identity is anonymous,
+    /// and each open conversation ends on this side, with its own `close`. After the loss of a step-up the configured
+    /// consumer continues, and the conversations stay with the lost identity until it is stepped up to again.
     #[serde(rename_all = "camelCase")]
     #[cfg_attr(feature = "openapi", schema(title = "connection.identity-lost"))]
     IdentityLost {

@@ -13,14 +13,14 @@ use tertulia_actors::{
         id::{ConnectionId, UserId},
         session::{IdentityLoss, SessionPolicy},
     },
-    engine::{Change, Commit, Journal, MemoryStore, Record, RecordKey, Retention, Store, Table},
-    platform::{ConsumerLogin, StepUp},
+    engine::{Change, Journal, MemoryStore, Record, RecordKey, Retention, Store, Table},
+    platform::{ConsumerLogin, PlatformClient, StepUp},
     subscriber::{Event, EventData},
 };
 use tertulia_emulator::{Emulator, EmulatorConfig, Fault, FaultKind, FaultRule, Outcome};
 use tokio::time::timeout;
 
-use crate::stage::{self, PATIENCE, Stage, hasty, platform};
+use crate::stage::{self, PATIENCE, Stage, change, hasty, platform};
 
 const CONNECTION: &str = "ann";
 
@@ -174,6 +174,49 @@ async fn no_token_is_in_an_event_or_in_the_debug_output_of_what_is_stored() {
     }
 }
 
+/// CA-4: the token of a step-up is a secret and is not stored, so the step-up must be done again.
+#[actix_rt::test]
+async fn a_step_up_from_a_configured_token_is_asked_for_again_after_a_restart() {
+    let mut runs = Runs::begin();
+    let client = PlatformClient::new(Arc::clone(runs.stage.tertulia.platform()), runs.stage.emulator.account().into());
+    let token = client.consumer_token(&ConsumerLogin::SignUp, None).await.unwrap().token;
+    let login = || ConsumerLogin::Token(token.clone());
+    let step_up = || StepUp { connector: "101".to_owned(), code: "ann".into() };
+    runs.connect(login()).await;
+    let before = runs.user().await;
+    let mine = runs.conversation().await;
+    let after = runs.stage.tertulia.connection(&CONNECTION.into()).step_up(step_up()).await.unwrap().user_id;
+    assert_ne!(before, after);
+
+    let mut runs = runs
+        .next(|_, store| {
+            let record = store.get(Table::Notes, &RecordKey::of(&["connection-state", CONNECTION])).unwrap().unwrap();
+            assert_eq!(serde_json::from_slice::<Value>(&record).unwrap(), json!({ "steppedUp": after }));
+            assert!(self::record(store).is_none());
+        })
+        .await;
+    runs.stage.tertulia.connect(consumer(login())).unwrap();
+    let lost = runs.stage.event("connection.identity-lost").await;
+    let EventData::IdentityLost { reason, ref user_id, conversations: 1 } = lost.data else { panic!("{lost:?}") };
+    assert_eq!((reason, user_id.as_ref()), (IdentityLoss::StepUpNotStored, Some(&after)));
+    runs.stage.tertulia.connection(&CONNECTION.into()).ready(PATIENCE).await.unwrap();
+    assert_eq!(runs.user().await, before);
+    let status = runs.stage.tertulia.connection(&CONNECTION.into()).status().unwrap();
+    assert!(status.last_error.unwrap().contains("step up again"));
+
+    let stepped_up = runs.stage.tertulia.connection(&CONNECTION.into()).step_up(step_up()).await.unwrap();
+    assert_eq!(stepped_up.user_id, after);
+    let again = timeout(PATIENCE, async {
+        loop {
+            if let Some(mine) = runs.stage.tertulia.connection(&CONNECTION.into()).conversation(mine.id()) {
+                return mine.send_text("still me").await;
+            }
+            tokio::task::yield_now().await;
+        }
+    });
+    again.await.unwrap().unwrap();
+}
+
 #[actix_rt::test]
 async fn temporary_refusals_of_any_kind_cost_no_identity() {
     for login in [ConsumerLogin::SignUp, by_connector("100")] {
@@ -275,11 +318,6 @@ fn expire(store: &MemoryStore) {
         }
     }
     change(store, Change::Put(Table::Notes, Record::new(key(), serde_json::to_vec(&record).unwrap())));
-}
-
-fn change(store: &MemoryStore, change: Change) {
-    let commit = Commit { number: store.last_commit() + 1, changes: vec![change], ..Commit::default() };
-    store.commit(&commit).unwrap();
 }
 
 #[actix_rt::test]

@@ -11,6 +11,7 @@ use tertulia_actors::{
         id::{ConnectionId, ConversationId},
         session::SessionPolicy,
     },
+    engine::{Change, Commit, MemoryStore, Store},
     platform::{AgentLogin, ConsumerLogin, PlatformSettings},
     subscriber::{Event, EventStream, Filter},
 };
@@ -175,4 +176,10 @@ pub(crate) fn consumer(name: &str) -> ConnectionSettings {
 
 pub(crate) fn message(event: &Event) -> Option<&Message> {
     event.message()
+}
+
+/// Changes a store that no journal writes to.
+pub(crate) fn change(store: &MemoryStore, change: Change) {
+    let commit = Commit { number: store.last_commit() + 1, changes: vec![change], ..Commit::default() };
+    store.commit(&commit).unwrap();
 }

@@ -74,6 +74,20 @@ async fn listed_conversations_each_have_an_outcome_closed_and_unseen_ones_too() 
     assert_each_once(&running.emulator, &ids[1..2]);
 }
 
+/// A closed conversation is not restored, and the store still shows that it is closed.
+#[actix_rt::test]
+async fn a_listed_conversation_that_was_closed_before_the_start_is_closed_already() {
+    let (mut running, ids) = manager(1).await;
+    running.emulator.close_conversation(&ids[0]).unwrap();
+    running.heard("close", &ids[0]).await;
+    let running = running.restart().await;
+    running.ready("manager").await;
+    let id = begun(&running, &json!({ "operation": "close", "filter": { "conversations": ids } })).await;
+    finished(&running, &id).await;
+    let expected = [ids[0].as_str(), "done", "already-closed"].map(str::to_owned);
+    assert_eq!(items(&running, &id, "").await, [expected]);
+}
+
 /// Unloaded conversations are matched in the store, and each is loaded only when it must be closed.
 #[actix_rt::test]
 async fn conversations_that_sleep_are_matched_asleep() {

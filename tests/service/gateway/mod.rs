@@ -10,6 +10,7 @@ mod events;
 mod files;
 mod idempotency;
 mod intake;
+mod kept;
 mod keys;
 mod messages;
 mod notes;

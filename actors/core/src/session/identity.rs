@@ -30,6 +30,9 @@ pub enum IdentityLoss {
     /// The previous run of the process did not store it.
     #[error("the previous run did not store the identity")]
     NotStored,
+    /// The previous run had stepped up to it, and the token of a step-up is not stored.
+    #[error("the token of its step-up is not stored")]
+    StepUpNotStored,
     /// The platform has refused it for minutes.
     #[error("the platform keeps refusing the identity")]
     Refused,

@@ -21,6 +21,7 @@ mod output;
 mod phase;
 mod policy;
 mod socket;
+mod start;
 mod token;
 mod wait;
 
@@ -37,4 +38,5 @@ pub use millis::Millis;
 pub use output::{DisconnectReason, FailureReason, Output, Outputs, Report};
 pub use phase::Phase;
 pub use policy::{PolicyError, SessionPolicy};
+pub use start::Start;
 pub use wait::{Wait, WaitReason};

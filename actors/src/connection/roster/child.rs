@@ -55,7 +55,11 @@ impl Life {
 
 impl<N: Default> Child<N> {
     pub(super) fn start(id: ConversationId, conversation: Conversation, activity: Activity) -> Self {
-        Self { life: Life::start(id, conversation), activity, consumer: None, notes: N::default() }
+        Self::with(Life::start(id, conversation), activity)
+    }
+
+    pub(super) fn with(life: Life, activity: Activity) -> Self {
+        Self { life, activity, consumer: None, notes: N::default() }
     }
 }
 

@@ -322,7 +322,14 @@ mod tests {
     fn remembered(id: &str, consumer: Option<&str>) -> Remembered {
         let dialogs = vec![format!("survey of {id}").as_str().into()];
         let consumer = consumer.map(ExternalConsumerId::from);
-        Remembered { id: id.into(), dialogs, consumer, outline: Outline::default(), is_pending: false }
+        Remembered {
+            id: id.into(),
+            dialogs,
+            consumer,
+            outline: Outline::default(),
+            is_pending: false,
+            unreadable: None,
+        }
     }
 
     #[actix_rt::test]

@@ -20,4 +20,5 @@ pub(crate) use due_queue::DueQueue;
 pub(crate) use notices::{ChildFailed, RosterNews};
 pub use quarantine::QuarantinedConversation;
 pub(crate) use quarantine::{ListQuarantined, Release};
+pub(in crate::connection) use restore::pages;
 pub(crate) use restore::remembered;

@@ -4,7 +4,7 @@ use actix::Addr;
 use tertulia_core::id::ConversationId;
 use tokio::time::Instant;
 
-use super::Roster;
+use super::{Roster, quarantine::unreadable};
 use crate::{
     conversation::{ChildNotice, ChildReport, Conversation, HistoryProgress},
     supervision::{ChildExit, ExitReason, SystemicPolicy, Verdict},
@@ -61,6 +61,12 @@ impl<N> Roster<N> {
                     return None;
                 }
                 false
+            }
+            // Not a fault of the conversation's code, so it does not count as a failure.
+            ChildNotice::Refused { actor, reason } => {
+                let is_it = |address: &Addr<Conversation>| address.clone().recipient() == actor;
+                let is_refused = self.quarantine(&conversation, is_it, 0, unreadable(&reason), None);
+                return is_refused.then_some(RosterNews::History(conversation, HistoryProgress::Done));
             }
             // Only if there was no salvage; a later actor of the same conversation is still connected.
             ChildNotice::Exited(ChildExit::Ended {

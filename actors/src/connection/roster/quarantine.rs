@@ -45,6 +45,11 @@ impl Quarantine {
     }
 }
 
+/// The reason for the quarantine of a conversation whose stored state cannot be read.
+pub(super) fn unreadable(reason: &str) -> String {
+    format!("the stored state cannot be read: {reason}; repair or remove its record, then release the conversation")
+}
+
 /// A conversation that was given up.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -57,7 +62,7 @@ pub struct QuarantinedConversation {
     pub since: jiff::Timestamp,
     /// The number of restarts before it was given up.
     pub restarts: u32,
-    /// The text of its last panic. It may quote a message, so it is never logged.
+    /// The text of its last panic, or why its stored state cannot be read. The text may quote a message, so it is never logged.
     pub reason: String,
     /// Notifications dropped since then.
     pub notifications_dropped: u64,

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     connection::ConnectionError,
-    conversation::{Conversation, Salvage},
+    conversation::{Conversation, Salvage, Upstream},
     log::Subject,
     subscriber::EventData,
 };
@@ -27,11 +27,22 @@ impl<N> Roster<N> {
         reason: String,
         salvage: Option<Box<Salvage>>,
     ) -> bool {
-        let upstream = &self.upstream;
         let Some(child) = self.awake.get_mut(id) else { return false };
         if !matches!(&child.life, Life::Running(address) if is_it(address)) {
             return false;
         }
+        child.life = Self::quarantined_life(&self.upstream, id, restarts, reason, salvage);
+        true
+    }
+
+    /// Reports that a conversation is quarantined, closes its queue, and returns its quarantine.
+    pub(super) fn quarantined_life(
+        upstream: &Upstream,
+        id: &ConversationId,
+        restarts: u32,
+        reason: String,
+        salvage: Option<Box<Salvage>>,
+    ) -> Life {
         upstream.metrics.conversations_quarantined.inc();
         upstream.metrics.conversations_in_quarantine.inc();
         tracing::error!(
@@ -45,8 +56,7 @@ impl<N> Roster<N> {
             handle.shut();
         }
         let quarantine = Quarantine::new(restarts, reason, salvage, Arc::clone(&upstream.metrics));
-        child.life = Life::Quarantined(Box::new(quarantine));
-        true
+        Life::Quarantined(Box::new(quarantine))
     }
 
     /// Lists the conversations in quarantine.

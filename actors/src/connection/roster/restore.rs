@@ -1,14 +1,18 @@
 //! The conversations that a previous run of the process left in the store.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::HashSet,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use serde::Deserialize;
 use tertulia_core::id::{ConnectionId, ConversationId, DialogId, ExternalConsumerId};
 use tokio::time::sleep;
 
-use super::Roster;
+use super::{Child, Roster, quarantine::unreadable};
 use crate::{
-    conversation::{Conversation, Outline},
+    conversation::{Conversation, Outline, Snapshot},
     engine::{Journal, Record, RecordKey, StoreError, Table},
 };
 
@@ -28,15 +32,28 @@ pub(crate) struct Remembered {
     pub(super) outline: Outline,
     /// Whether commands of the conversation are in the outbox.
     pub(super) is_pending: bool,
+    /// Why the record cannot be read. Then nothing but the id is known.
+    pub(super) unreadable: Option<String>,
+}
+
+impl Remembered {
+    fn unreadable(id: ConversationId, reason: String) -> Self {
+        let (dialogs, outline) = (Vec::new(), Outline::default());
+        Self { id, dialogs, consumer: None, outline, is_pending: false, unreadable: Some(reason) }
+    }
 }
 
 impl<N: Default> Roster<N> {
     /// Restores conversations of the previous run. Each stays unloaded until it is needed; a conversation with commands
     /// in the outbox is loaded at once. A conversation that is already known, from a webhook or from before a restart
-    /// of the actor, stays as it is.
+    /// of the actor, stays as it is. A conversation whose record cannot be read is quarantined.
     pub(crate) fn restore(&mut self, conversations: Vec<Remembered>) {
         self.is_restored = true;
-        for Remembered { id, dialogs, consumer, outline, is_pending } in conversations {
+        for Remembered { id, dialogs, consumer, outline, is_pending, unreadable } in conversations {
+            if let Some(reason) = unreadable {
+                self.refuse(id, &reason);
+                continue;
+            }
             if !self.knows(&id) {
                 let handle = self.make_known(id.clone());
                 self.upstream.directory.outline(&handle, outline);
@@ -52,16 +69,34 @@ impl<N: Default> Roster<N> {
             }
         }
     }
+
+    /// Quarantines a conversation whose record cannot be read. A conversation that is already known reads its record
+    /// itself.
+    fn refuse(&mut self, id: ConversationId, reason: &str) {
+        if self.knows(&id) {
+            return;
+        }
+        self.make_known(id.clone());
+        self.upstream.metrics.conversations.inc();
+        let activity = self.sleep_queue.add(&id, Instant::now());
+        let life = Self::quarantined_life(&self.upstream, &id, 0, unreadable(reason), None);
+        self.awake.insert(id, Child::with(life, activity));
+    }
 }
 
-/// Reads the conversations that `connection` held when the previous run ended, and those with commands in the outbox.
-/// Repeats the request until the store responds.
-pub(crate) async fn remembered(journal: &Arc<Journal>, connection: &ConnectionId) -> Vec<Remembered> {
+/// Reads the conversations that `connection` held when the previous run ended, those with commands in the outbox, and
+/// those of `loaded` that the store has. Repeats the request until the store responds.
+pub(crate) async fn remembered(
+    journal: &Arc<Journal>,
+    connection: &ConnectionId,
+    loaded: HashSet<ConversationId>,
+) -> Vec<Remembered> {
     if !journal.keeps() {
         return Vec::new();
     }
+    let loaded = Arc::new(loaded);
     loop {
-        match read(journal, connection).await {
+        match read(journal, connection, &loaded).await {
             Ok(remembered) => return remembered,
             Err(error) => tracing::error!(%connection, %error, "the stored conversations cannot be read; trying again"),
         }
@@ -69,24 +104,38 @@ pub(crate) async fn remembered(journal: &Arc<Journal>, connection: &ConnectionId
     }
 }
 
-async fn read(journal: &Journal, connection: &ConnectionId) -> Result<Vec<Remembered>, StoreError> {
+async fn read(
+    journal: &Journal,
+    connection: &ConnectionId,
+    loaded: &Arc<HashSet<ConversationId>>,
+) -> Result<Vec<Remembered>, StoreError> {
+    let loaded = Arc::clone(loaded);
     let prefix = RecordKey::of(&[connection.as_str()]);
     let outbox = pages(journal, Table::Outbox, prefix.clone(), |record| conversation_of(&record.key)).await?;
-    let pending: std::collections::HashSet<ConversationId> = outbox.into_iter().collect();
+    let pending: HashSet<ConversationId> = outbox.into_iter().collect();
     pages(journal, Table::Snapshots, prefix, move |record| {
-        let head: SnapshotHead = serde_json::from_slice(&record.value).ok()?;
         let id = conversation_of(&record.key)?;
         let is_pending = pending.contains(&id);
-        let SnapshotHead { held, consumer, outline, conversation } = head;
+        let head: SnapshotHead = match serde_json::from_slice(&record.value) {
+            Ok(head) => head,
+            Err(error) => return Some(Remembered::unreadable(id, error.to_string())),
+        };
+        let SnapshotHead { version, held, consumer, outline, conversation } = head;
+        if !held && !is_pending && !loaded.contains(&id) {
+            return None;
+        }
+        if let Err(reason) = Snapshot::check_version(version) {
+            return Some(Remembered::unreadable(id, reason));
+        }
         let dialogs = conversation.dialogs.into_iter().map(|dialog| dialog.dialog_id);
         let dialogs = dialogs.filter(|dialog| !dialog.is_main_of(&id)).collect();
-        (held || is_pending).then_some(Remembered { id, dialogs, consumer, outline, is_pending })
+        Some(Remembered { id, dialogs, consumer, outline, is_pending, unreadable: None })
     })
     .await
 }
 
 /// Reads all records with a prefix, a page at a time, and returns what `pick` selects of each record.
-async fn pages<T: Send + 'static>(
+pub(in crate::connection) async fn pages<T: Send + 'static>(
     journal: &Journal,
     table: Table,
     prefix: RecordKey,
@@ -118,6 +167,7 @@ fn conversation_of(key: &RecordKey) -> Option<ConversationId> {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct SnapshotHead {
+    version: u32,
     #[serde(default)]
     held: bool,
     #[serde(default)]

@@ -1,6 +1,6 @@
 //! The connection actor: drives the session, owns the socket, and supervises the conversations of one login.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use actix::{Actor, ActorContext, ActorFutureExt, Addr, AsyncContext, Context, Handler, Supervised, WrapFuture};
 use bytes::Bytes;
@@ -38,7 +38,10 @@ use super::{
     waits::Waits,
 };
 use crate::{
-    connection::duty,
+    connection::{
+        connection_record::{self, ConnectionRecord, StoredConnection},
+        duty,
+    },
     conversation::{ConversationSettings, FramePermit},
     engine::SendGate,
     frame_window::FrameWindow,
@@ -86,6 +89,8 @@ pub(crate) struct Connection {
     pub(super) creations: CreationQueue,
     pub(super) roster: Roster<()>,
     pub(super) departures: Departures,
+    /// What the store keeps about the connection itself.
+    pub(super) record: ConnectionRecord,
 }
 
 impl Connection {
@@ -145,6 +150,7 @@ impl Connection {
             creations: CreationQueue::default(),
             roster,
             departures: Departures::default(),
+            record: ConnectionRecord::default(),
             settings: Arc::new(settings),
         }
     }
@@ -218,15 +224,19 @@ impl Actor for Connection {
         let (process, id) = (self.context.process.clone(), self.settings.id.clone());
         let remembering = async move {
             duty::take(&process, &id).await;
-            (identity_record::stored(&process.journal, &id).await, remembered(&process.journal, &id).await)
+            let journal = &process.journal;
+            let identity = identity_record::stored(journal, &id).await;
+            let StoredConnection { record, .. } = connection_record::stored(journal, &id).await;
+            (identity, record, remembered(journal, &id, HashSet::new()).await)
         };
-        ctx.spawn(remembering.into_actor(self).map(|(stored, conversations), connection, ctx| {
+        ctx.spawn(remembering.into_actor(self).map(|(identity, record, conversations), connection, ctx| {
             if !conversations.is_empty() {
                 // With this login conversations were held, so its credentials have worked.
                 connection.session.trust_credentials();
             }
             connection.roster.restore(conversations);
-            connection.take_up_identity(stored);
+            connection.take_up_identity(identity);
+            connection.take_up_record(record);
             connection.claim(ctx);
         }));
     }

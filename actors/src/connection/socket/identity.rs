@@ -52,17 +52,11 @@ impl Connection {
 
     /// Stores the identity, unless the configured login determines the consumer.
     pub(super) fn store_identity(&self) {
-        let journal = self.context.journal();
         let (Some(granted_for), Some(consumer)) = (GrantedFor::of(&self.settings), self.principal.consumer()) else {
             return;
         };
-        if !journal.keeps() {
-            return;
-        }
-        match identity_record::record(&self.settings.id, &granted_for, consumer, self.principal.consumer_id()) {
-            Ok(change) => drop(self.context.process.log.keep(&self.settings.id, vec![change])),
-            Err(error) => self.context.note_error(&error),
-        }
+        let user_id = self.principal.consumer_id();
+        self.context.store(identity_record::record(&self.settings.id, &granted_for, consumer, user_id));
     }
 
     /// Handles that the platform refused the first request of a socket because of its token. If the identity is lost by
@@ -101,7 +95,29 @@ impl Connection {
     pub(super) fn take_profile(&mut self, profile: &UserProfile<'_>) {
         if self.principal.learn(profile, &self.settings.account) {
             self.store_identity();
+            self.note_stepped_up();
         }
+    }
+
+    /// Records who the consumer is after a step-up, if the configured login determines another consumer. Without a
+    /// step-up, compares the consumer with the record: the token of a step-up is not stored, so a step-up before the end
+    /// of the previous run must be done again.
+    fn note_stepped_up(&mut self) {
+        let Some(user_id) = self.principal.consumer_id().filter(|_| GrantedFor::of(&self.settings).is_none()) else {
+            return;
+        };
+        if self.step_up.is_running() {
+            self.record.stepped_up = Some(user_id.clone());
+            return self.context.store(self.record.change(&self.settings.id));
+        }
+        let Some(before) = self.record.stepped_up.take_if(|before| before != user_id) else { return };
+        self.context.note_error(&format_args!(
+            "the step-up to the consumer {before} was not stored, because its token is a secret: step up again"
+        ));
+        let (reason, conversations) = (IdentityLoss::StepUpNotStored, self.roster.len());
+        let data = EventData::IdentityLost { user_id: Some(before), reason, conversations };
+        self.context.publish(data);
+        self.context.store(self.record.change(&self.settings.id));
     }
 }
 

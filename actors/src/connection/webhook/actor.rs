@@ -27,7 +27,9 @@ use super::{
 };
 use crate::{
     connection::{
-        ConnectionStatus, ProcessContext, Restart, Role, Stop, duty,
+        ConnectionStatus, ProcessContext, Restart, Role, Stop,
+        connection_record::{self, StoredConnection},
+        duty,
         roster::{ChildContext, DueQueue, Roster, remembered},
     },
     conversation::ConversationSettings,
@@ -269,12 +271,18 @@ impl Actor for Intake {
         let (process, id) = (self.context.process.clone(), self.settings.id.clone());
         let remembering = async move {
             duty::take(&process, &id).await;
-            remembered(&process.journal, &id).await
+            let StoredConnection { holds, .. } = connection_record::stored(&process.journal, &id).await;
+            let loaded = holds.iter().map(|(conversation, _)| conversation.clone()).collect();
+            (remembered(&process.journal, &id, loaded).await, holds)
         };
-        ctx.spawn(remembering.into_actor(self).map(|conversations, intake, ctx| {
+        ctx.spawn(remembering.into_actor(self).map(|(conversations, holds), intake, ctx| {
             // With this login conversations were held, so its credentials have worked.
             intake.credentials_worked |= !conversations.is_empty();
+            let is_first = !intake.roster.is_restored();
             intake.roster.restore(conversations);
+            if is_first {
+                intake.take_up_holds(holds);
+            }
             intake.start(ctx);
         }));
     }

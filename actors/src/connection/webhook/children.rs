@@ -9,6 +9,7 @@ use super::{Intake, Load, Unload, notes::Notes, state_head::StateHead};
 use crate::{
     connection::{
         ConnectionError, QuarantinedConversation,
+        connection_record::hold_change,
         roster::{self, ChildFailed, ListQuarantined, Release, RosterNews},
     },
     conversation::{ChildReport, Conversation, Leave, Snapshot, StateArrived, ToConversation},
@@ -76,6 +77,24 @@ impl Intake {
         self.update_status();
     }
 
+    /// Holds the conversations that callers had loaded in the previous run. A conversation that the store has no more is
+    /// held no longer.
+    pub(super) fn take_up_holds(&mut self, holds: Vec<(ConversationId, usize)>) {
+        for (id, holds) in holds {
+            if self.roster.knows(&id) {
+                self.child(&id).notes.restore(holds);
+            } else {
+                self.context.store(hold_change(&self.settings.id, &id, 0));
+            }
+        }
+    }
+
+    /// Fails until the holds of the previous run are known, because a hold that is counted earlier would replace them.
+    fn check_restored(&self) -> Result<(), ConnectionError> {
+        let is_restored = self.roster.is_restored() || !self.context.journal().keeps();
+        is_restored.then_some(()).ok_or_else(|| ConnectionError::Overloaded(self.settings.id.clone()))
+    }
+
     /// Unloads idle conversations that no worker has loaded.
     pub(super) fn let_sleep(&mut self) {
         self.roster.let_sleep(self.settings.sleep_after, |_, child| child.notes.holds() > 0);
@@ -87,6 +106,7 @@ impl Handler<Load> for Intake {
 
     /// A conversation in memory is newer than any snapshot, so it stays as it is; the load is counted.
     fn handle(&mut self, Load { snapshot }: Load, _: &mut Self::Context) -> Self::Result {
+        self.check_restored()?;
         let snapshot = Snapshot::read(&snapshot).map_err(ConnectionError::MalformedSnapshot)?;
         let id = snapshot.id().clone();
         if !self.has_room_for(&id) {
@@ -98,12 +118,14 @@ impl Handler<Load> for Intake {
         let ready = self.ready();
         let child = self.roster.child_as(&id, |upstream, _| Conversation::loaded(snapshot, upstream, ready));
         child.notes.loaded();
+        let hold = hold_change(&self.settings.id, &id, child.notes.holds());
         if is_new {
             child.note_consumer(consumer);
             // Known holes are waited for again.
             child.catch_up();
             dialogs.into_iter().for_each(|dialog| self.roster.note_dialog(dialog, id.clone()));
         }
+        self.context.store(hold);
         self.update_status();
         Ok(id)
     }
@@ -113,9 +135,11 @@ impl Handler<Unload> for Intake {
     type Result = Result<(), ConnectionError>;
 
     fn handle(&mut self, Unload { conversation }: Unload, _: &mut Self::Context) -> Self::Result {
+        self.check_restored()?;
         let not_loaded = || ConnectionError::NotLoaded(conversation.clone());
         let child = self.roster.get_mut(&conversation).ok_or_else(not_loaded)?;
-        match (child.notes.holds(), self.settings.is_stateless) {
+        let holds = child.notes.holds();
+        match (holds, self.settings.is_stateless) {
             (0, false) => return Err(not_loaded()),
             (0 | 1, _) => {
                 if let Some(since) = child.notes.ended_since() {
@@ -124,6 +148,9 @@ impl Handler<Unload> for Intake {
                 self.roster.forget(&conversation, Leave::ForGood);
             }
             _ => child.notes.unloaded(),
+        }
+        if holds > 0 {
+            self.context.store(hold_change(&self.settings.id, &conversation, holds - 1));
         }
         self.update_status();
         Ok(())

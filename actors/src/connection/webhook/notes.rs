@@ -26,6 +26,11 @@ impl Notes {
         self.holds += 1;
     }
 
+    /// In the previous run callers had loaded the conversation and not unloaded it.
+    pub(super) fn restore(&mut self, holds: usize) {
+        self.holds = holds;
+    }
+
     /// A caller has unloaded the conversation.
     pub(super) fn unloaded(&mut self) {
         self.holds = self.holds.saturating_sub(1);

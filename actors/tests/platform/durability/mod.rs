@@ -2,8 +2,11 @@
 //! `kill -9`, and the next run begins on what the store has.
 
 mod disk;
+mod held;
+mod left;
 mod refused;
 mod run;
+mod unreadable;
 
 use std::{
     collections::HashMap,

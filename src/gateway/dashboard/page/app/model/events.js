@@ -128,8 +128,10 @@ const SENTENCES = {
     return what ? [`Degraded: ${what}`, 'warn'] : ['Fully working again', 'good'];
   },
   'connection.waiting': ({ reason }) => [`Waits: ${ofWaiting({ reason }).toLowerCase()}`, 'bad'],
-  'connection.identity-lost': ({ conversations }) => [
-    `Continues as another consumer; ${Number(conversations ?? 0)} conversations ended`,
+  'connection.identity-lost': ({ reason, conversations }) => [
+    reason === 'step_up_not_stored'
+      ? 'Continues as the configured consumer; the step-up must be done again'
+      : `Continues as another consumer; ${Number(conversations ?? 0)} conversations ended`,
     'bad',
   ],
   // Notable events that are not in the log.

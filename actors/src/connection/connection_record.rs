@@ -1,0 +1,202 @@
+//! The records of a connection: what callers set on it and must hold after the end of the process. They are written with
+//! the step that changes them, and read when the connection starts.
+//!
+//! The record `connection-state/<id>` has the agent's state and the consumer after a step-up; it has no token. Each conversation
+//! that callers have loaded has a record `connection-state/<id>/<conversation>`.
+
+use std::{sync::Arc, time::Duration};
+
+use serde::{Deserialize, Serialize};
+use tertulia_core::{
+    id::{ConnectionId, ConversationId, UserId},
+    ums::AgentState,
+};
+use tokio::time::sleep;
+
+use super::roster::pages;
+use crate::engine::{Change, Journal, Record, RecordKey, StoreError, Table};
+
+/// The first part of the records' keys.
+const KIND: &str = "connection-state";
+/// The pause before another request to the store.
+const AGAIN_AFTER: Duration = Duration::from_secs(1);
+
+/// The record of a connection. An absent member was never set.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct ConnectionRecord {
+    /// The agent's state that a caller set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    agent_state: Option<SetState>,
+    /// The consumer after a step-up. The token of the step-up is a secret and is not stored, so the next run of the
+    /// process logs in as the configured consumer and reports that a step-up is needed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) stepped_up: Option<UserId>,
+}
+
+/// An agent's state that a caller set.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct SetState {
+    state: AgentState,
+    /// The configured state at that time. Another configured state replaces the caller's state.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    configured: Option<AgentState>,
+}
+
+/// The record of a conversation that callers have loaded.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Hold {
+    /// The number of loads minus the number of unloads.
+    holds: usize,
+}
+
+/// The records of a connection that the previous run stored.
+#[derive(Debug, Default)]
+pub(super) struct StoredConnection {
+    pub(super) record: ConnectionRecord,
+    /// The conversations that callers have loaded, each with the number of holds.
+    pub(super) holds: Vec<(ConversationId, usize)>,
+}
+
+impl ConnectionRecord {
+    pub(super) fn set_agent_state(&mut self, state: AgentState, configured: Option<AgentState>) {
+        self.agent_state = Some(SetState { state, configured });
+    }
+
+    /// The agent's state that a caller set, unless the configured state has changed since.
+    pub(super) fn agent_state(&self, configured: Option<&AgentState>) -> Option<&AgentState> {
+        let set = self.agent_state.as_ref()?;
+        (set.configured.as_ref() == configured).then_some(&set.state)
+    }
+
+    /// Adds what the previous run stored. Returns whether the store must be updated, because a caller has set something
+    /// before the stored record was read.
+    pub(super) fn take_up(&mut self, stored: Self) -> bool {
+        let set = std::mem::replace(self, stored).agent_state;
+        let is_newer = set.is_some();
+        self.agent_state = set.or(self.agent_state.take());
+        is_newer
+    }
+
+    /// Returns the change that stores the record of `connection`.
+    pub(super) fn change(&self, connection: &ConnectionId) -> serde_json::Result<Change> {
+        put(key(connection), self)
+    }
+}
+
+/// Returns the change that stores how many callers hold a conversation; without holds its record is removed.
+pub(super) fn hold_change(
+    connection: &ConnectionId,
+    conversation: &ConversationId,
+    holds: usize,
+) -> serde_json::Result<Change> {
+    let key = key(connection).with(conversation.as_str());
+    if holds == 0 { Ok(Change::Remove(Table::Notes, key)) } else { put(key, &Hold { holds }) }
+}
+
+/// Reads the records that the previous run stored for `connection`. Repeats the request until the store responds.
+pub(super) async fn stored(journal: &Arc<Journal>, connection: &ConnectionId) -> StoredConnection {
+    if !journal.keeps() {
+        return StoredConnection::default();
+    }
+    // If only the connection was restarted, its last write may not be durable yet.
+    journal.settled().await;
+    loop {
+        match read(journal, connection).await {
+            Ok(stored) => return stored,
+            Err(error) => {
+                tracing::error!(%connection, %error, "the connection's records cannot be read; trying again");
+            }
+        }
+        sleep(AGAIN_AFTER).await;
+    }
+}
+
+/// Deletes the records of a connection that was removed.
+///
+/// # Errors
+/// [`StoreError`]; some records may stay.
+pub(crate) async fn forget(journal: &Arc<Journal>, connection: &ConnectionId) -> Result<(), StoreError> {
+    if !journal.keeps() {
+        return Ok(());
+    }
+    journal.settled().await;
+    let keys = pages(journal, Table::Notes, key(connection), |record| Some(record.key.clone())).await?;
+    if !keys.is_empty() {
+        let changes = keys.into_iter().map(|key| Change::Remove(Table::Notes, key)).collect();
+        journal.keep(changes).await.map_err(|error| StoreError::new("forget a connection", error))?;
+    }
+    Ok(())
+}
+
+async fn read(journal: &Journal, connection: &ConnectionId) -> Result<StoredConnection, StoreError> {
+    let own = key(connection);
+    let records = pages(journal, Table::Notes, own.clone(), |record| Some(record.clone())).await?;
+    let mut stored = StoredConnection::default();
+    for Record { key, value, .. } in records {
+        let read = match conversation_of(&key) {
+            None => serde_json::from_slice(&value).map(|record| stored.record = record),
+            Some(conversation) => {
+                serde_json::from_slice(&value).map(|Hold { holds }| stored.holds.push((conversation, holds)))
+            }
+        };
+        if let Err(error) = read {
+            tracing::error!(%connection, ?key, %error, "a record of the connection is malformed and is not used");
+        }
+    }
+    Ok(stored)
+}
+
+fn key(connection: &ConnectionId) -> RecordKey {
+    RecordKey::of(&[KIND, connection.as_str()])
+}
+
+fn conversation_of(key: &RecordKey) -> Option<ConversationId> {
+    key.parts()?.into_iter().nth(2).map(ConversationId::from)
+}
+
+fn put(key: RecordKey, value: &impl Serialize) -> serde_json::Result<Change> {
+    let value = serde_json::to_vec(value)?;
+    Ok(Change::Put(Table::Notes, Record::new(key, value)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_set_state_holds_until_another_state_is_configured() {
+        let (online, away) = (AgentState::Online, AgentState::Away);
+        let mut record = ConnectionRecord::default();
+        record.set_agent_state(away.clone(), Some(online.clone()));
+        assert_eq!(record.agent_state(Some(&online)), Some(&away));
+        assert_eq!(record.agent_state(None), None);
+        assert_eq!(record.agent_state(Some(&away)), None);
+    }
+
+    #[test]
+    fn what_was_set_before_the_record_was_read_is_newer_than_the_record() {
+        let of = |state: AgentState, stepped_up: Option<&str>| {
+            let stepped_up = stepped_up.map(UserId::from);
+            let mut record = ConnectionRecord { stepped_up, ..ConnectionRecord::default() };
+            record.set_agent_state(state, None);
+            record
+        };
+        let mut record = of(AgentState::Away, None);
+        assert!(record.take_up(of(AgentState::Online, Some("anna"))));
+        assert_eq!(record, of(AgentState::Away, Some("anna")));
+        let mut record = ConnectionRecord::default();
+        assert!(!record.take_up(of(AgentState::Online, Some("anna"))));
+        assert_eq!(record, of(AgentState::Online, Some("anna")));
+    }
+
+    #[test]
+    fn a_record_of_a_later_or_earlier_format_is_read() {
+        let read = |text: &str| serde_json::from_str::<ConnectionRecord>(text).unwrap();
+        assert_eq!(read("{}"), ConnectionRecord::default());
+        let read = read(r#"{"steppedUp":"anna","agentState":{"state":"AWAY"},"later":1}"#);
+        assert_eq!((&read.stepped_up, read.agent_state(None)), (&Some("anna".into()), Some(&AgentState::Away)));
+    }
+}
