@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{
-    super::{Conversation, Outcome, StateError},
+    super::{Conversation, HistoryStart, Outcome, StateError},
     Dialect, ID, content, seen, state, told, unseen,
 };
 
@@ -281,4 +281,26 @@ fn repetitions_are_recognised_after_a_reload() {
     assert_eq!(reloaded.members(), conversation.members());
     assert_eq!(told(&mut reloaded, &first), ["notification-ignored"]);
     assert_eq!(counters(&reloaded), (1, 2, 0));
+}
+
+/// Snapshots of earlier versions must stay readable, so the names in them do not follow the names in the code.
+#[test]
+fn the_names_in_a_snapshot_are_those_of_earlier_versions() {
+    let mut conversation = Conversation::new("c".into(), Dialect::Brand, HistoryStart::Beginning);
+    let state = json!({
+        "convId": "c",
+        "conversationDetails": {
+            "state": "OPEN", "stage": "OPEN", "startTs": 1, "metaDataLastUpdateTs": 2,
+            "participants": [{ "id": "u1", "role": "CONSUMER" }],
+            "dialogs": [{
+                "dialogId": "c", "dialogType": "MAIN", "channelType": "MESSAGING", "state": "OPEN",
+                "participantsDetails": [{ "id": "u1", "role": "CONSUMER", "state": "ACTIVE" }],
+            }],
+        },
+    });
+    conversation.receive_state(&state.to_string()).expect("a state");
+    let snapshot = serde_json::to_value(&conversation).expect("a snapshot");
+    assert_eq!((&snapshot["isTold"], &snapshot["dialogs"][0]["isTold"]), (&true.into(), &true.into()));
+    assert_eq!(snapshot["dialogs"][0]["participantsTold"], 2);
+    assert!(snapshot["earliestTold"].is_array(), "{snapshot}");
 }
