@@ -184,8 +184,11 @@ fn steps_are_kept_once_and_in_order_once_the_store_is_back() {
         }
     });
     drop(sender);
-    journal.close();
+    let mut outcomes: Vec<_> = (0..WRITERS * STEPS + 2).map(|_| heard.recv_timeout(PATIENCE).unwrap()).collect();
     assert!(journal.is_healthy());
+    journal.close();
+    // The channel ends when every step has heard its outcome or was dropped.
+    outcomes.extend(heard);
 
     let said = said(&store);
     assert_eq!(said.len() as u64, WRITERS * STEPS + 2);
@@ -193,10 +196,8 @@ fn steps_are_kept_once_and_in_order_once_the_store_is_back() {
         let own = said.iter().filter(|text| text.starts_with(&format!("{writer}/")));
         assert!(own.eq(&(0..STEPS).map(|step| format!("{writer}/{step}")).collect::<Vec<_>>()));
     }
-    // The channel ends when the last step has heard its outcome, or was dropped.
-    let heard: Vec<_> = heard.into_iter().collect();
-    assert_eq!(heard.iter().map(|(text, _)| text).collect::<Vec<_>>(), said.iter().collect::<Vec<_>>());
-    for (offset, (text, outcome)) in (1..).zip(heard) {
+    assert_eq!(outcomes.iter().map(|(text, _)| text).collect::<Vec<_>>(), said.iter().collect::<Vec<_>>());
+    for (offset, (text, outcome)) in (1..).zip(outcomes) {
         let expected = Committed { first: offset, not_new: Vec::new() };
         assert_eq!(outcome.unwrap(), expected, "{text}");
     }

@@ -114,7 +114,7 @@ fn records_are_read_and_stay() {
     let before = all();
     for (_, record) in before.iter().flatten() {
         assert_eq!(record.keep_until, None);
-        assert!(serde_json::from_slice::<Value>(&record.value).is_ok_and(|value| value.is_object()), "{record:?}");
+        assert!(serde_json::from_slice::<Value>(&record.value).is_ok(), "{record:?}");
     }
     assert_eq!(store.keep_house(Timestamp(i64::MAX), 0, usize::MAX).unwrap(), 0, "no record has a time");
     assert_eq!(all(), before);
