@@ -203,10 +203,9 @@ impl Store for EmbeddedStore {
         let mut writer = self.writer();
         self.recover(&mut writer)?;
         if commit.number <= writer.commits {
-            let (number, last) = (commit.number, writer.commits);
             return match &writer.last {
-                Some(committed) if number == last => Ok(committed.clone()),
-                _ => Err(StoreError::new(COMMIT, format!("commit {number} came after commit {last}")).into()),
+                Some(committed) if commit.number == writer.commits => Ok(committed.clone()),
+                _ => Err(commit.late(writer.commits).into()),
             };
         }
         self.check_identity(COMMIT)?;
@@ -228,7 +227,7 @@ impl Store for EmbeddedStore {
     }
 
     fn keep_house(&self, now: Timestamp, oldest: u64, letters: usize) -> Result<usize, StoreError> {
-        let mut removed = self.write(|rows, _| housekeeping::remove_letters(rows, letters))?;
+        let mut removed = 0;
         loop {
             let (expired, may_be_more) = self.write(|rows, _| housekeeping::remove_expired(rows, now))?;
             removed += expired;
@@ -236,6 +235,7 @@ impl Store for EmbeddedStore {
                 break;
             }
         }
+        removed += self.write(|rows, _| housekeeping::remove_letters(rows, letters))?;
         self.write(|rows, writer| {
             let before = self.history();
             let oldest = before.oldest.max(oldest.min(before.newest + 1));
@@ -344,8 +344,12 @@ impl Store for EmbeddedStore {
     fn copy(&self) -> Result<StoreCopy, StoreError> {
         self.check_identity(COPY)?;
         let copy = StoreCopy::new(self.directory.next_copy());
+        let writer = self.writer();
         self.with_rows(COPY, |rows| {
-            backup::copy(rows, copy.directory()).map_err(|failure| StoreError::new(COPY, failure))
+            // A snapshot taken during a commit could have a part of it.
+            let snapshot = rows.snapshot();
+            drop(writer);
+            backup::copy(rows, &snapshot, copy.directory()).map_err(|failure| StoreError::new(COPY, failure))
         })?;
         Ok(copy)
     }
