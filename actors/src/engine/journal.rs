@@ -66,7 +66,7 @@ pub struct Step {
     pub changes: Vec<Change>,
     /// Called with the outcome: the step is durable, or nothing of it was kept. Called on the writer's thread, or
     /// immediately if there is no store or the journal is closed. It should do little more than send a message.
-    pub then: Option<Box<dyn FnOnce(Result<Committed, CommitError>) + Send>>,
+    pub then: Option<AfterCommit>,
 }
 
 impl fmt::Debug for Step {
@@ -405,30 +405,41 @@ impl Shared {
 
     /// The loop of the writer's thread.
     fn write(&self, store: &dyn Store) {
-        let mut number = store.last_commit();
+        let (mut number, mut given_up) = (store.last_commit(), None);
         while let Some(steps) = self.gather(store) {
             let mut steps = steps.into_iter().peekable();
             while let Some(batch) = Batch::next(&mut steps) {
-                self.commit_or_refuse(store, batch, &mut number);
+                // A step kept after one that was not would leave a hole in the log.
+                match &given_up {
+                    Some(error) => batch.refuse(error),
+                    None => given_up = self.commit_or_refuse(store, batch, &mut number).err(),
+                }
             }
             self.queue().committing = false;
             self.delete_oldest(store);
         }
     }
 
-    /// Commits a batch, without the steps of duties that other nodes have, and gives every step its outcome.
-    fn commit_or_refuse(&self, store: &dyn Store, mut batch: Batch, number: &mut u64) {
+    /// Commits a batch, without the steps of duties that other nodes have, and gives every step its outcome. The error
+    /// says why nothing more can be committed.
+    fn commit_or_refuse(&self, store: &dyn Store, mut batch: Batch, number: &mut u64) -> Result<(), CommitError> {
         loop {
             if !batch.is_empty() {
                 *number += 1;
             }
             match self.commit(store, &mut batch, *number) {
-                Ok(committed) => return batch.finish(&self.epoch, &committed),
+                Ok(committed) => {
+                    batch.finish(&self.epoch, &committed);
+                    return Ok(());
+                }
                 Err(CommitError::Lost(duties)) => {
                     tracing::warn!(?duties, "other nodes have these duties; what was done for them is not kept");
                     batch = batch.without(&duties);
                 }
-                Err(error) => return batch.refuse(&error),
+                Err(error) => {
+                    batch.refuse(&error);
+                    return Err(error);
+                }
             }
         }
     }

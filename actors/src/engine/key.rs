@@ -13,8 +13,9 @@ const END: [u8; 2] = [0, 1];
 pub struct RecordKey(Vec<u8>);
 
 impl RecordKey {
-    /// The longest key, in bytes.
-    pub const MAX_BYTES: usize = 65_535;
+    /// The longest key, in bytes. A table of the embedded store has keys of at most 65,535 bytes, and an index puts a
+    /// time and a table before a record's key.
+    pub const MAX_BYTES: usize = 65_500;
 
     /// Returns the key of these parts, which may have any text. The key of fewer parts is a prefix of longer keys.
     #[must_use]
