@@ -3,7 +3,10 @@
 use std::{io, sync::Arc, time::Duration};
 
 use actix::{Addr, Arbiter, ArbiterHandle, AsyncContext};
-use tertulia_core::{id::ConnectionId, session::PolicyError};
+use tertulia_core::{
+    id::{ConnectionId, LONGEST_ID},
+    session::PolicyError,
+};
 use tokio::{sync::watch, time::timeout};
 
 use crate::{
@@ -46,6 +49,9 @@ pub enum StartError {
     /// Two connections have the same id.
     #[error("connection {0} already exists")]
     DuplicateConnection(ConnectionId),
+    /// The id of a connection is longer than [`LONGEST_ID`].
+    #[error("a connection's id has {0} bytes, at most {LONGEST_ID} are allowed")]
+    IdTooLong(usize),
     /// The session policy of a connection is invalid.
     #[error("connection {connection} cannot be started")]
     Policy {
@@ -104,7 +110,7 @@ impl Tertulia {
     /// ```
     ///
     /// # Errors
-    /// [`StartError::Policy`], [`StartError::DuplicateConnection`], [`StartError::Stopped`].
+    /// [`StartError::Policy`], [`StartError::IdTooLong`], [`StartError::DuplicateConnection`], [`StartError::Stopped`].
     pub fn connect(&self, settings: ConnectionSettings) -> Result<ConnectionHandle, StartError> {
         let refused = |source| StartError::Policy { connection: settings.id.clone(), source };
         settings.policy.validate().map_err(refused)?;
@@ -137,7 +143,7 @@ impl Tertulia {
     /// ```
     ///
     /// # Errors
-    /// [`StartError::DuplicateConnection`], [`StartError::Stopped`].
+    /// [`StartError::IdTooLong`], [`StartError::DuplicateConnection`], [`StartError::Stopped`].
     pub fn connect_intake(&self, settings: IntakeSettings) -> Result<ConnectionHandle, StartError> {
         let origin = Origin { account: settings.account.clone(), connection: settings.id.clone() };
         let process = self.system.process.clone();
@@ -162,6 +168,11 @@ impl Tertulia {
         + Sync
         + 'static,
     ) -> Result<ConnectionHandle, StartError> {
+        // The id is part of the keys of the connection's records.
+        let length = origin.connection.as_str().len();
+        if length > LONGEST_ID {
+            return Err(StartError::IdTooLong(length));
+        }
         let handle = self.connection(&origin.connection);
         let begin: Arc<Begin> = Arc::new(begin);
         let policy = &self.system.process.supervision.connection;

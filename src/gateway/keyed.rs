@@ -313,14 +313,12 @@ impl Once {
     }
 
     /// The name of the key's record. Callers of different reach have different keys, so that none gets the response of
-    /// another.
+    /// another. The path and the reach, which may be long, are in it as digests. Records of earlier versions have the
+    /// texts themselves in the key and are not found; a response is kept for a day.
     fn record(&self, key: &CommandKey) -> RecordKey {
         // Commands' keys begin with a connection's name, which is never empty, so they cannot equal this key.
-        let reach = self.caller.reach();
-        if reach.is_everything() {
-            return RecordKey::of(&["", &self.path, key.as_str()]);
-        }
-        RecordKey::of(&["", &self.path, key.as_str(), &reach.to_string()])
+        let path = Digest::of(&self.path, []);
+        RecordKey::of(&["", path.as_str(), key.as_str(), &self.caller.reach().digest()])
     }
 
     async fn enter(&self, record: &RecordKey) -> Result<Turn, Problem> {

@@ -99,7 +99,7 @@ impl EmbeddedStore {
         let opened = || -> Result<_, TablesError> {
             let (rows, log) = open_or_begin(&directory)?;
             if directory.upgrade()? {
-                upgrade::write_expiries(&rows, retention)?;
+                upgrade::upgrade_records(&rows, retention)?;
             }
             let acknowledged = Acknowledged::begin(&directory.acknowledged(), &log.history.epoch, log.commits)?;
             Ok((rows, log, acknowledged, directory.identity()?))
