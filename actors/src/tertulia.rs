@@ -43,8 +43,8 @@ pub enum StartError {
     /// Arbiters live in an actix system, and none runs on this thread.
     #[error("arbiters cannot be started: no actix system runs on this thread")]
     NoSystem,
-    /// The operating system refused a thread for an arbiter.
-    #[error("arbiters cannot be started")]
+    /// The operating system refused a thread for an arbiter or for the dead letters.
+    #[error("a thread cannot be started")]
     Thread(#[source] io::Error),
     /// Two connections have the same id.
     #[error("connection {0} already exists")]
@@ -279,7 +279,11 @@ impl Tertulia {
     /// # Errors
     /// [`ReplayError`].
     pub async fn replay_dead_letter(&self, id: &DeadLetterId) -> Result<(), ReplayError> {
-        let letter = self.dead_letters().get(id).ok_or_else(|| ReplayError::Unknown(id.clone()))?;
+        let found = self.dead_letters().get(id).await.map_err(|error| {
+            tracing::error!(%error, "the dead letters cannot be read");
+            ReplayError::Unreadable(id.clone())
+        })?;
+        let letter = Arc::new(found.ok_or_else(|| ReplayError::Unknown(id.clone()))?);
         let not_replayable = || ReplayError::NotReplayable(id.clone());
         match letter.kind {
             _ if letter.is_cut => return Err(not_replayable()),

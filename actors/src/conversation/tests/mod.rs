@@ -64,11 +64,9 @@ pub(crate) fn upstream(parent: Recipient<ChildTold>, requests: Recipient<Ask>) -
         parent,
         policy: Arc::default(),
         directory: Arc::default(),
-        dead_letters: Arc::new(DeadLetters::new(
-            DeadLetterLimits::default(),
-            Arc::clone(&metrics),
-            Arc::clone(&journal),
-        )),
+        dead_letters: Arc::new(
+            DeadLetters::new(DeadLetterLimits::default(), Arc::clone(&metrics), Arc::clone(&journal)).unwrap(),
+        ),
         drill: None,
         requests,
         client: PlatformClient::through(None, platform, "12345678".into()),

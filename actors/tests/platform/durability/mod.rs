@@ -248,7 +248,7 @@ async fn what_a_command_is_suspected_of_is_known_to_the_next_run_before_it_is_se
     let same = ask(&conversation, "order-66", "poison").await.unwrap_err();
     assert_eq!(same, ConversationError::ClosedConnection { code: 4410 });
     ask(&run.taken(&other).await, "fine", "fine").await.unwrap();
-    assert_eq!(run.tertulia.dead_letters().list(None, 10).len(), 1);
+    assert_eq!(run.tertulia.dead_letters().list(None, 10).await.unwrap().len(), 1);
     assert_eq!((refused(), said(&emulator)), (2, vec!["fine".to_owned()]));
     run.end().await;
 }
