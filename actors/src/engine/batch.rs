@@ -87,3 +87,100 @@ fn size(change: &Change) -> usize {
         Change::Remove(..) => 0,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Mutex, mpsc};
+
+    use super::*;
+    use crate::engine::{Record, RecordKey, StoreError, Table};
+
+    /// An event with so many bytes, which notes its offset.
+    #[derive(Default)]
+    struct Padded {
+        bytes: usize,
+        offsets: Mutex<Vec<u64>>,
+    }
+
+    impl Loggable for Padded {
+        fn stored(&self) -> NewEvent {
+            let json = vec![b' '; self.bytes].into();
+            NewEvent { connection: "c".into(), conversation: None, name: "message".into(), json }
+        }
+
+        fn committed(&self, _: &Arc<str>, offset: u64) {
+            self.offsets.lock().unwrap().push(offset);
+        }
+    }
+
+    fn event(bytes: usize) -> Arc<dyn Loggable> {
+        Arc::new(Padded { bytes, ..Padded::default() })
+    }
+
+    fn put(bytes: usize) -> Change {
+        Change::Put(Table::Notes, Record::new(RecordKey::of(&["a"]), vec![0; bytes]))
+    }
+
+    /// The events and changes of each commit that `steps` become.
+    fn commits(steps: Vec<Step>) -> Vec<(usize, usize)> {
+        let mut steps = steps.into_iter().peekable();
+        let next = || Batch::next(&mut steps).map(|batch| (batch.events.len(), batch.changes.len()));
+        std::iter::from_fn(next).collect()
+    }
+
+    #[test]
+    fn a_commit_is_divided_at_its_limit() {
+        let step = |bytes| Step { events: vec![event(bytes)], ..Step::default() };
+        assert_eq!(commits(vec![]), []);
+        assert_eq!(commits((0..1_000).map(|_| step(1)).collect()), [(1_000, 0)]);
+        assert_eq!(commits([BYTES - 1, 1, 1].map(step).into()), [(2, 0), (1, 0)]);
+        assert_eq!(commits([BYTES - 2, 1, 1, 1].map(step).into()), [(3, 0), (1, 0)]);
+        assert_eq!(commits([BYTES, BYTES, 1].map(step).into()), [(1, 0), (1, 0), (1, 0)]);
+    }
+
+    #[test]
+    fn the_bytes_of_records_count_too() {
+        let step = |bytes| Step { events: vec![event(bytes)], changes: vec![put(bytes)], ..Step::default() };
+        assert_eq!(commits([BYTES / 2, 1].map(step).into()), [(1, 1), (1, 1)]);
+        assert_eq!(commits([BYTES / 4, BYTES / 4, 1].map(step).into()), [(2, 2), (1, 1)]);
+    }
+
+    #[test]
+    fn a_step_is_never_divided() {
+        let large = || Step { events: vec![event(BYTES), event(BYTES)], changes: vec![put(BYTES)], then: None };
+        let small = || Step { events: vec![event(1)], ..Step::default() };
+        assert_eq!(commits(vec![small(), large(), small(), large()]), [(3, 1), (3, 1)]);
+    }
+
+    #[test]
+    fn each_step_and_event_has_its_own_outcome() {
+        let (heard, outcomes) = mpsc::channel();
+        let events: Vec<Arc<Padded>> = (0..5).map(|_| Arc::default()).collect();
+        let step = |events: &[Arc<Padded>], changes| {
+            let heard = heard.clone();
+            let events = events.iter().map(|event| Arc::clone(event) as Arc<dyn Loggable>).collect();
+            Step {
+                events,
+                changes: vec![put(1); changes],
+                then: Some(Box::new(move |outcome| heard.send(outcome).unwrap())),
+            }
+        };
+        let steps = || vec![step(&events[..2], 2), step(&[], 3), step(&events[2..], 1)].into_iter().peekable();
+        let mut batch = Batch::next(&mut steps()).unwrap();
+        assert_eq!(batch.commit(7).number, 7);
+        batch.finish(&"6a".into(), &Committed { first: 10, not_new: vec![1, 2, 4] });
+        let expected = [(10, vec![1]), (12, vec![0, 2]), (12, vec![])];
+        for (first, not_new) in expected {
+            assert_eq!(outcomes.try_recv().unwrap().unwrap(), Committed { first, not_new });
+        }
+        for (offset, event) in (10..).zip(&events) {
+            assert_eq!(*event.offsets.lock().unwrap(), [offset]);
+        }
+
+        Batch::next(&mut steps()).unwrap().refuse(&StoreError::new("commit", "it is full").into());
+        for _ in 0..3 {
+            assert!(outcomes.try_recv().unwrap().is_err());
+        }
+        assert!(outcomes.try_recv().is_err());
+    }
+}

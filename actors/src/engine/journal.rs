@@ -382,16 +382,24 @@ impl Shared {
 
     /// The loop of the writer's thread.
     fn write(&self, store: &dyn Store) {
-        let mut number = store.last_commit();
+        let (mut number, mut given_up) = (store.last_commit(), None);
         while let Some(steps) = self.gather(store) {
             let mut steps = steps.into_iter().peekable();
             while let Some(mut batch) = Batch::next(&mut steps) {
+                // A step kept after one that was not would leave a hole in the log.
+                if let Some(error) = &given_up {
+                    batch.refuse(error);
+                    continue;
+                }
                 if !batch.is_empty() {
                     number += 1;
                 }
                 match self.commit(store, &mut batch, number) {
                     Ok(committed) => batch.finish(&self.epoch, &committed),
-                    Err(error) => batch.refuse(&error),
+                    Err(error) => {
+                        batch.refuse(&error);
+                        given_up = Some(error);
+                    }
                 }
             }
             self.queue().committing = false;

@@ -108,8 +108,8 @@ impl Store for MemoryStore {
     fn commit(&self, commit: &Commit) -> Result<Committed, CommitError> {
         commit.check()?;
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        if last.0 == commit.number {
-            return Ok(last.1.clone());
+        if commit.number <= last.0 {
+            return if commit.number == last.0 { Ok(last.1.clone()) } else { Err(commit.late(last.0).into()) };
         }
         let mut contents = self.contents();
         let first = contents.history.newest + 1;

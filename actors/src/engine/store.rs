@@ -236,7 +236,7 @@ pub trait Store: Send + Sync + 'static {
         Ok(self.history().newest)
     }
 
-    /// Deletes the events below the offset `oldest`, the records that were to be kept until `now` or less, and the
+    /// Deletes the events below the offset `oldest`, the records that were to be kept until `now` or less, and then the
     /// oldest dead letters beyond `letters`. Returns the number of deleted records.
     ///
     /// # Errors

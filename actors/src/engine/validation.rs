@@ -26,6 +26,14 @@ impl Commit {
     }
 }
 
+impl Commit {
+    /// The failure of a commit whose number is below that of the commit `last`.
+    #[must_use]
+    pub fn late(&self, last: u64) -> StoreError {
+        StoreError::new(OPERATION, format!("commit {} came after commit {last}", self.number))
+    }
+}
+
 fn check_key(key: &RecordKey) -> Result<(), StoreError> {
     match key.as_bytes().len() {
         0 => Err(StoreError::new(OPERATION, "a record has an empty key")),

@@ -6,7 +6,7 @@ use std::{
     path::Path,
 };
 
-use fjall::{Keyspace, Readable as _};
+use fjall::{Keyspace, Readable as _, Snapshot};
 
 use super::{
     acknowledged::Acknowledged,
@@ -14,12 +14,11 @@ use super::{
     rows::{Log, Rows, TablesError},
 };
 
-/// Copies the current content of `rows` into `directory`, which is created.
-pub(super) fn copy(rows: &Rows, directory: &Path) -> Result<Log, TablesError> {
+/// Copies the content of `snapshot`, which must be one of `rows`, into `directory`, which is created.
+pub(super) fn copy(rows: &Rows, snapshot: &Snapshot, directory: &Path) -> Result<Log, TablesError> {
     let target = Directory::begun(directory)?;
     let log = target.begin(|data| {
         let copied = Rows::create(data)?;
-        let snapshot = rows.snapshot();
         for (from, to) in rows.all().zip(copied.all()) {
             table(snapshot.iter(from), to)?;
         }

@@ -15,10 +15,12 @@ pub(super) fn end(now: Timestamp) -> [u8; 8] {
     ordered(Timestamp(now.0.saturating_add(1)))
 }
 
-/// The table and the key of an entry's record; `None` if it is damaged.
-pub(super) fn record_of(entry: &[u8]) -> Option<(Table, &[u8])> {
-    let (table, key) = entry.get(8..)?.split_first()?;
-    Some((*Table::ALL.get(usize::from(*table))?, key))
+/// The time, the table and the key of an entry's record; `None` if it is damaged.
+pub(super) fn record_of(entry: &[u8]) -> Option<(Timestamp, Table, &[u8])> {
+    let (until, rest) = entry.split_first_chunk()?;
+    let (table, key) = rest.split_first()?;
+    let until = Timestamp((u64::from_be_bytes(*until) ^ (1 << 63)).cast_signed());
+    Some((until, *Table::ALL.get(usize::from(*table))?, key))
 }
 
 /// The bytes of a time, which are ordered like the times.
@@ -35,7 +37,8 @@ mod tests {
         let entries = [-1, 0, 1, 1_700_000_000_000].map(|time| entry(Timestamp(time), Table::Answers, b"key"));
         assert!(entries.is_sorted());
         assert!(entries[1][..] < end(Timestamp(0))[..] && end(Timestamp(0))[..] <= entries[2][..]);
-        assert_eq!(record_of(&entries[3]), Some((Table::Answers, &b"key"[..])));
+        assert_eq!(record_of(&entries[3]), Some((Timestamp(1_700_000_000_000), Table::Answers, &b"key"[..])));
+        assert_eq!(record_of(&entries[0]).map(|(until, ..)| until), Some(Timestamp(-1)));
         assert_eq!(record_of(b"short"), None);
     }
 }

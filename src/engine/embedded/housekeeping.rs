@@ -33,10 +33,11 @@ pub(super) fn remove_expired(rows: &Rows, now: Timestamp) -> Result<(usize, bool
     let (mut batch, mut entries, mut removed) = (rows.batch(), 0, 0);
     for entry in rows.snapshot().range(&rows.expiries, ..&expiry::end(now)[..]).take(TOGETHER) {
         let entry = entry.key().map_err(failed)?;
-        if let Some((table, key)) = expiry::record_of(&entry) {
+        if let Some((until, table, key)) = expiry::record_of(&entry) {
             let value = rows.of(table).get(key).map_err(failed)?;
-            let until = value.as_deref().and_then(record::from_bytes).and_then(|(until, _)| until);
-            if until.is_some_and(|until| until <= now) {
+            let kept_until = value.as_deref().and_then(record::from_bytes).and_then(|(until, _)| until);
+            // A record that was written again has another entry, by which it is removed and counted.
+            if kept_until == Some(until) {
                 batch.remove(rows.of(table), key);
                 removed += 1;
             }

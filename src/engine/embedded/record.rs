@@ -47,7 +47,8 @@ mod tests {
         ) {
             let keep_until = until.map(Timestamp);
             let record = Record { keep_until, ..Record::new(RecordKey::of(&["key"]), value.clone()) };
-            prop_assert_eq!(from_bytes(&to_bytes(&record)), Some((keep_until, &value[..])));
+            let bytes = to_bytes(&record);
+            prop_assert_eq!(from_bytes(&bytes), Some((keep_until, &value[..])));
         }
     }
 

@@ -144,7 +144,8 @@ impl Rows {
         self.database.batch().durability(Some(PersistMode::SyncData))
     }
 
-    /// The committed state. Reading a table directly would also show a partly applied batch.
+    /// The committed state. Reading a table directly would also show a partly applied batch, and so would a snapshot if
+    /// a table is sorted while the batch is applied. Whoever needs whole batches takes the snapshot between two writes.
     pub(super) fn snapshot(&self) -> Snapshot {
         self.database.snapshot()
     }

@@ -216,10 +216,9 @@ impl Store for EmbeddedStore {
         let mut writer = self.writer();
         self.recover(&mut writer)?;
         if commit.number <= writer.commits {
-            let (number, last) = (commit.number, writer.commits);
             return match &writer.last {
-                Some(committed) if number == last => Ok(committed.clone()),
-                _ => Err(StoreError::new(COMMIT, format!("commit {number} came after commit {last}")).into()),
+                Some(committed) if commit.number == writer.commits => Ok(committed.clone()),
+                _ => Err(commit.late(writer.commits).into()),
             };
         }
         self.check_identity(COMMIT)?;
@@ -241,7 +240,7 @@ impl Store for EmbeddedStore {
     }
 
     fn keep_house(&self, now: Timestamp, oldest: u64, letters: usize) -> Result<usize, StoreError> {
-        let mut removed = self.write(|rows, _| housekeeping::remove_letters(rows, letters))?;
+        let mut removed = 0;
         loop {
             let (expired, may_be_more) = self.write(|rows, _| housekeeping::remove_expired(rows, now))?;
             removed += expired;
@@ -249,6 +248,7 @@ impl Store for EmbeddedStore {
                 break;
             }
         }
+        removed += self.write(|rows, _| housekeeping::remove_letters(rows, letters))?;
         self.write(|rows, writer| {
             let before = self.history();
             let oldest = before.oldest.max(oldest.min(before.newest + 1));
@@ -357,8 +357,12 @@ impl Store for EmbeddedStore {
     fn copy(&self) -> Result<StoreCopy, StoreError> {
         self.check_identity(COPY)?;
         let copy = StoreCopy::new(self.directory.next_copy());
+        let writer = self.writer();
         self.with_rows(COPY, |rows| {
-            backup::copy(rows, copy.directory()).map_err(|failure| StoreError::new(COPY, failure))
+            // A snapshot taken during a commit could have a part of it.
+            let snapshot = rows.snapshot();
+            drop(writer);
+            backup::copy(rows, &snapshot, copy.directory()).map_err(|failure| StoreError::new(COPY, failure))
         })?;
         Ok(copy)
     }
@@ -453,7 +457,58 @@ impl Directory {
 
 #[cfg(test)]
 mod tests {
+    use tertulia_actors::engine::Change;
+
     use super::*;
+
+    /// A commit with an answer of its own.
+    fn commit(number: u64) -> Commit {
+        let record = Record::new(RecordKey::of(&["a"]), number.to_string());
+        let event = |text: &str| NewEvent {
+            connection: "bots-1".into(),
+            conversation: None,
+            name: "message".into(),
+            json: text.to_owned().into(),
+        };
+        let changes = vec![Change::PutNew(Table::Notes, record.clone()), Change::PutNew(Table::Notes, record)];
+        Commit { number, events: vec![event("one"), event("two")], changes }
+    }
+
+    /// Leaves the store as after a failed write of `commit`, which reached the disk if `is_complete`.
+    fn fail(store: &EmbeddedStore, commit: &Commit, is_complete: bool) {
+        let mut writer = store.writer();
+        let rows = store.rows.read().unwrap();
+        let (batch, _, committed) = commit::batch(rows.as_ref().unwrap(), commit, store.history()).unwrap();
+        if is_complete {
+            batch.commit().unwrap();
+        }
+        writer.failed = Some(Failed { commit: Some(committed) });
+    }
+
+    #[test]
+    fn a_failed_commit_is_made_once_whether_or_not_it_was_complete() {
+        for is_complete in [false, true] {
+            for has_kept_house in [false, true] {
+                let directory = tempfile::tempdir().unwrap();
+                let store = EmbeddedStore::open(directory.path()).unwrap();
+                store.commit(&commit(1)).unwrap();
+                let failed = Commit { number: 2, ..commit(2) };
+                fail(&store, &failed, is_complete);
+                assert_eq!((store.last_commit(), store.history().newest), (1, 2), "nobody sees it");
+                if has_kept_house {
+                    store.keep_house(Timestamp(0), 2, usize::MAX).unwrap();
+                }
+                for _ in 0..2 {
+                    let answer = store.commit(&failed).unwrap();
+                    assert_eq!(answer, Committed { first: 3, not_new: vec![0, 1] });
+                }
+                assert_eq!((store.last_commit(), store.history().newest), (2, 4));
+                let texts: Vec<_> = store.events(2, 10).unwrap().into_iter().map(|(_, event)| event.json).collect();
+                assert_eq!(texts, ["one", "two"]);
+                assert_eq!(store.get(Table::Notes, &RecordKey::of(&["a"])).unwrap().unwrap(), "1");
+            }
+        }
+    }
 
     #[test]
     fn the_end_of_a_prefix_is_after_every_key_with_it_and_before_every_other() {

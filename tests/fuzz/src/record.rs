@@ -8,7 +8,7 @@ use tertulia_actors::{dead_letters::DeadLetter, engine::RecordKey};
 
 fuzz_target!(|bytes: &[u8]| {
     if let Some(events) = events_of_row(bytes) {
-        assert!(events.windows(2).all(|pair| pair[1].offset == pair[0].offset + 1), "events of a row are consecutive");
+        assert!(events.windows(2).all(|pair| pair[1].0 == pair[0].0 + 1), "events of a row are consecutive");
     }
     let key = RecordKey::from_bytes(bytes);
     if let Some(parts) = key.parts() {

@@ -1,8 +1,8 @@
 //! Changes that are committed together: all of them or none.
 
-use tertulia_actors::engine::{Change, Store, Table};
+use tertulia_actors::engine::{Change, Record, RecordKey, Store, Table};
 
-use super::{appends, event, events, put, record};
+use super::{append, change, commit, event, events, new_events, put, put_new, record, try_to_commit};
 
 promises!(
     no_change_is_made_where_one_of_them_cannot_be,
@@ -11,46 +11,54 @@ promises!(
 );
 
 fn no_change_is_made_where_one_of_them_cannot_be(store: &impl Store) {
-    store.commit(appends(1..=2).into_iter().chain([put(Table::Notes, &["a"], "1")]).collect()).unwrap();
-    let before = store.history();
-    for wrong in [0, 1, 2, 4, u64::MAX] {
-        let changes = vec![
-            put(Table::Notes, &["a"], "2"),
-            Change::Trim { oldest: 2 },
-            Change::Append(event(wrong)),
-            put(Table::Notes, &["b"], "2"),
-        ];
-        let error = store.commit(changes).unwrap_err();
-        assert_eq!(error.operation, "commit");
-        assert!(error.to_string().contains(&wrong.to_string()), "{error}");
+    commit(store, new_events(1..=2), vec![put(Table::Notes, &["a"], "1")]);
+    let (before, number) = (store.history(), store.last_commit());
+    for (length, reason) in [(0, "has an empty key"), (RecordKey::MAX_BYTES + 1, "a record's key has 65")] {
+        let key = RecordKey::from_bytes(&vec![b'a'; length]);
+        let wrong = Record::new(key.clone(), "2");
+        for wrong in [
+            Change::Put(Table::Notes, wrong.clone()),
+            Change::PutNew(Table::Notes, wrong),
+            Change::Remove(Table::Notes, key),
+        ] {
+            let changes = vec![
+                put(Table::Notes, &["a"], "2"),
+                put_new(Table::Notes, &["c"], "2"),
+                wrong,
+                put(Table::Notes, &["b"], "2"),
+            ];
+            let error = try_to_commit(store, new_events(3..=3), changes).unwrap_err().to_string();
+            assert!(error.starts_with("the store could not commit: ") && error.contains(reason), "{error}");
+        }
     }
-    assert_eq!(store.history(), before);
+    assert_eq!((store.history(), store.last_commit()), (before, number));
     assert_eq!(store.events(0, 10).unwrap(), events(1..=2));
-    assert_eq!(store.scan(Table::Notes, &super::RecordKey::of(&[]), None, 10).unwrap(), [record(&["a"], "1")]);
+    assert_eq!(store.scan(Table::Notes, &RecordKey::of(&[]), None, 10).unwrap(), [record(&["a"], "1")]);
+    append(store, 3..=3);
+    assert_eq!(store.events(0, 10).unwrap(), events(1..=3));
 }
 
 fn nothing_to_change_changes_nothing(store: &impl Store) {
     let before = store.history();
-    store.commit(Vec::new()).unwrap();
+    change(store, Vec::new());
     assert_eq!(store.history(), before);
 }
 
 fn a_reader_sees_an_event_only_with_the_record_committed_beside_it(store: &impl Store) {
     const NEWEST: u64 = 300;
-    let key = super::RecordKey::of(&["newest"]);
+    let key = RecordKey::of(&["newest"]);
     std::thread::scope(|scope| {
         scope.spawn(|| {
             for offset in 1..=NEWEST {
-                let value = offset.to_string().into();
-                let newest = Change::Put(Table::Notes, super::Record { key: key.clone(), value });
-                store.commit(vec![Change::Append(event(offset)), newest]).unwrap();
+                let newest = Change::Put(Table::Notes, Record::new(key.clone(), offset.to_string()));
+                commit(store, vec![event(offset)], vec![newest]);
             }
         });
         scope.spawn(|| {
             let mut newest = 0;
             while newest < NEWEST {
                 newest = store.history().newest;
-                assert!(newest == 0 || store.events(newest - 1, 1).unwrap() == [event(newest)]);
+                assert!(newest == 0 || store.events(newest - 1, 1).unwrap() == [(newest, event(newest))]);
                 let noted = store.get(Table::Notes, &key).unwrap();
                 let noted: u64 = noted.map_or(0, |noted| std::str::from_utf8(&noted).unwrap().parse().unwrap());
                 assert!(noted >= newest, "event {newest} beside a note of {noted}");

@@ -8,11 +8,13 @@ use std::{
     thread,
 };
 
-use bytes::Bytes;
 use tertulia::engine::embedded::EmbeddedStore;
-use tertulia_actors::engine::{Change, Record, RecordKey, Store, Table};
+use tertulia_actors::{
+    core::time::Timestamp,
+    engine::{Change, Commit, Record, RecordKey, Store, Table},
+};
 
-use super::{appends, events};
+use super::{events, new_events};
 
 /// Events of a commit.
 const TOGETHER: u64 = 100;
@@ -21,12 +23,12 @@ fn key() -> RecordKey {
     RecordKey::of(&["bots-1", "1"])
 }
 
-/// The commit `number`: its events, and a record with its number in every table.
-fn commit(number: u64) -> Vec<Change> {
-    let records = Table::ALL
-        .map(|table| Change::Put(table, Record { key: key(), value: Bytes::from(format!("{number:<5000}")) }));
-    let trim = Change::Trim { oldest: (number * TOGETHER).saturating_sub(2_000) };
-    appends((number - 1) * TOGETHER + 1..=number * TOGETHER).into_iter().chain(records).chain([trim]).collect()
+/// Makes the commit `number`: its events, and a record with its number in every table. Then forgets old events.
+fn commit(store: &EmbeddedStore, number: u64) {
+    let records = Table::ALL.map(|table| Change::Put(table, Record::new(key(), format!("{number:<5000}"))));
+    let events = new_events((number - 1) * TOGETHER + 1..=number * TOGETHER);
+    store.commit(&Commit { number, events, changes: records.to_vec() }).unwrap();
+    store.keep_house(Timestamp(0), (number * TOGETHER).saturating_sub(2_000), usize::MAX).unwrap();
 }
 
 /// Copies everything in a directory.
@@ -48,7 +50,7 @@ fn a_copy_that_is_made_under_load_holds_whole_commits_up_to_some_moment() {
     let (committed, is_over) = (AtomicU64::new(0), AtomicBool::new(false));
     let commit_next = || {
         let number = committed.load(Ordering::SeqCst) + 1;
-        store.commit(commit(number)).unwrap();
+        commit(&store, number);
         committed.store(number, Ordering::SeqCst);
     };
     commit_next();
@@ -80,7 +82,7 @@ fn a_copy_that_is_made_under_load_holds_whole_commits_up_to_some_moment() {
                 assert_eq!(std::str::from_utf8(&value).unwrap().trim_end(), number.to_string(), "{table:?}");
             }
             // It goes on where it was.
-            copy.commit(commit(number + 1)).unwrap();
+            commit(&copy, number + 1);
             drop(copy);
             assert_eq!(EmbeddedStore::open(restored.path()).unwrap().history().newest, (number + 1) * TOGETHER);
         }

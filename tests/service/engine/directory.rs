@@ -7,17 +7,17 @@ use tertulia::engine::embedded::{EmbeddedStore, OpenError};
 use tertulia_actors::engine::{Store, Table};
 
 use super::{
-    appends,
+    append, change,
     child::{self, Child},
-    events, put,
+    events, new_events, put, try_to_commit,
 };
 
 /// A closed store with some of everything.
 fn written(directory: &Path) {
     let store = EmbeddedStore::open(directory).unwrap();
     for first in [1, 201, 401] {
-        store.commit(appends(first..first + 200)).unwrap();
-        store.commit(Table::ALL.map(|table| put(table, &["a"], "1")).to_vec()).unwrap();
+        append(&store, first..first + 200);
+        change(&store, Table::ALL.map(|table| put(table, &["a"], "1")).to_vec());
     }
 }
 
@@ -53,7 +53,7 @@ fn a_store_is_open_once_and_its_holder_is_reported() {
 fn another_process_has_the_store_until_it_is_killed() {
     if let Some(directory) = child::directory() {
         let store = EmbeddedStore::open(&directory).unwrap();
-        store.commit(appends(1..=3)).unwrap();
+        append(&store, 1..=3);
         println!("\nopen");
         std::io::stdin().read_line(&mut String::new()).unwrap();
         return;
@@ -75,7 +75,7 @@ fn a_newer_format_and_one_that_is_none_are_refused_and_left_alone() {
     written(directory.path());
     let format = directory.path().join("format");
     let known = fs::read(&format).unwrap();
-    for unknown in ["tertulia store 2\n", "tertulia store 1", "a diary\n", ""] {
+    for unknown in ["tertulia store 3\n", "tertulia store 0\n", "tertulia store 1", "a diary\n", ""] {
         fs::write(&format, unknown).unwrap();
         let error = EmbeddedStore::open(directory.path()).unwrap_err();
         assert!(matches!(&error, OpenError::UnknownFormat { .. }), "{error}");
@@ -98,7 +98,7 @@ fn a_store_whose_making_was_interrupted_is_made() {
     fs::write(directory.path().join("acknowledged"), "").unwrap();
     let store = EmbeddedStore::open(directory.path()).unwrap();
     assert_eq!((store.history().oldest, store.history().newest), (1, 0));
-    store.commit(appends(1..=1)).unwrap();
+    append(&store, 1..=1);
 }
 
 #[test]
@@ -130,7 +130,7 @@ fn a_store_that_acknowledged_nothing_begins_again() {
             fs::write(directory.path().join("data/0.jnl"), &journal).unwrap();
         }
         let store = EmbeddedStore::open(directory.path()).unwrap();
-        store.commit(appends(1..=1)).unwrap();
+        append(&store, 1..=1);
         drop(store);
         assert_eq!(EmbeddedStore::open(directory.path()).unwrap().history().newest, 1);
         assert!(!directory.path().join("data.new").exists(), "nothing stays of the making");
@@ -176,7 +176,7 @@ fn a_first_start_that_is_killed_at_any_moment_can_be_made_again() {
         thread::sleep(Duration::from_millis(moment));
         child.kill();
         let store = EmbeddedStore::open(directory.path()).unwrap_or_else(|error| panic!("after {moment} ms: {error}"));
-        store.commit(appends(1..=3)).unwrap();
+        append(&store, 1..=3);
     }
 }
 
@@ -188,7 +188,7 @@ fn a_first_start_without_room_does_no_harm() {
         let error = EmbeddedStore::open(&directory).unwrap_err();
         println!("\nrefused {}", matches!(error, OpenError::System { .. }));
         Resource::FSIZE.set(soft, hard).unwrap();
-        EmbeddedStore::open(&directory).unwrap().commit(appends(1..=2)).unwrap();
+        append(&EmbeddedStore::open(&directory).unwrap(), 1..=2);
         println!("\nwritten");
         return;
     }
@@ -220,26 +220,27 @@ fn a_directory_that_is_deleted_is_noticed_and_nothing_is_made_in_its_place() {
     let around = tempfile::tempdir().unwrap();
     let (path, elsewhere) = (around.path().join("store"), around.path().join("elsewhere"));
     let store = EmbeddedStore::open(&path).unwrap();
-    store.commit(appends(1..=3)).unwrap();
+    append(&store, 1..=3);
     store.check().unwrap();
 
     fs::rename(&path, &elsewhere).unwrap();
     for _ in 0..2 {
-        for error in [store.check().unwrap_err(), store.commit(appends(4..=4)).unwrap_err()] {
-            assert!(error.to_string().contains("was deleted or replaced"), "{error}");
+        let refused = try_to_commit(&store, new_events(4..=4), Vec::new()).unwrap_err().to_string();
+        for error in [store.check().unwrap_err().to_string(), refused] {
+            assert!(error.contains("was deleted or replaced"), "{error}");
         }
     }
     assert!(!path.exists());
     fs::create_dir_all(path.join("data")).unwrap();
     fs::write(path.join("acknowledged"), "").unwrap();
     assert!(store.check().is_err(), "others with their names are not its files");
-    assert!(store.commit(appends(4..=4)).is_err());
+    assert!(try_to_commit(&store, new_events(4..=4), Vec::new()).is_err());
     assert_eq!(fs::read_dir(path.join("data")).unwrap().count(), 0);
 
     fs::remove_dir_all(&path).unwrap();
     fs::rename(&elsewhere, &path).unwrap();
     store.check().unwrap();
-    store.commit(appends(4..=4)).unwrap();
+    append(&store, 4..=4);
     drop(store);
     assert_eq!(EmbeddedStore::open(&path).unwrap().history().newest, 4);
 }

@@ -3,11 +3,14 @@
 use std::{thread, time::Duration};
 
 use tertulia::engine::embedded::EmbeddedStore;
-use tertulia_actors::engine::{Change, Record, RecordKey, Store, Table};
+use tertulia_actors::{
+    core::time::Timestamp,
+    engine::{Change, Commit, Record, RecordKey, Store, Table},
+};
 
 use super::{
     child::{self, Child},
-    event,
+    new_events,
 };
 
 const ROUNDS: u32 = 6;
@@ -16,14 +19,11 @@ const TOGETHER: u64 = 25;
 /// Records of a commit, each as large as a conversation.
 const RECORDS: u64 = 25;
 
-/// The commit `number`: its events, its number in each record, and every so often the forgetting of old events.
-fn commit(number: u64) -> Vec<Change> {
+/// The commit `number`: its events, and its number in each record.
+fn commit(number: u64) -> Commit {
     let last = number * TOGETHER;
-    let appends = (last + 1 - TOGETHER..=last).map(|offset| Change::Append(event(offset)));
-    let puts =
-        (0..RECORDS).map(|record| Change::Put(Table::Snapshots, Record { key: key(record), value: value(number) }));
-    let trim = number.is_multiple_of(10).then(|| Change::Trim { oldest: last.saturating_sub(100 * TOGETHER) });
-    appends.chain(puts).chain(trim).collect()
+    let puts = (0..RECORDS).map(|record| Change::Put(Table::Snapshots, Record::new(key(record), value(number))));
+    Commit { number, events: new_events(last + 1 - TOGETHER..=last), changes: puts.collect() }
 }
 
 fn key(record: u64) -> RecordKey {
@@ -38,8 +38,13 @@ fn value(number: u64) -> bytes::Bytes {
 fn write(directory: &std::path::Path) {
     let store = EmbeddedStore::open(directory).unwrap();
     for number in store.history().newest / TOGETHER + 1.. {
-        store.commit(commit(number)).unwrap();
+        store.commit(&commit(number)).unwrap();
         println!("\ncommitted {number}");
+        // Every so often it forgets old events.
+        if number.is_multiple_of(10) {
+            let oldest = (number * TOGETHER).saturating_sub(100 * TOGETHER);
+            store.keep_house(Timestamp(0), oldest, usize::MAX).unwrap();
+        }
     }
 }
 

@@ -25,16 +25,25 @@ mod backup;
 mod child;
 mod damage;
 mod directory;
+mod expiry;
 mod full;
 mod kill;
 mod leases;
 mod log;
 mod model;
+mod new_records;
 mod records;
+mod repetition;
+mod shared;
+mod unavailable;
+mod upgrade;
 
 use std::num::NonZeroUsize;
 
-use tertulia_actors::engine::{Change, MemoryStore, Record, RecordKey, StoredEvent, Table};
+use tertulia_actors::{
+    core::time::Timestamp,
+    engine::{Change, Commit, CommitError, Committed, MemoryStore, NewEvent, Record, RecordKey, Store, Table},
+};
 
 /// A window that no test here fills.
 fn memory_store() -> MemoryStore {
@@ -42,9 +51,8 @@ fn memory_store() -> MemoryStore {
 }
 
 /// An event whose every part is its offset's.
-fn event(offset: u64) -> StoredEvent {
-    StoredEvent {
-        offset,
+fn event(offset: u64) -> NewEvent {
+    NewEvent {
         connection: format!("bots-{}", offset % 3).into(),
         conversation: (!offset.is_multiple_of(4)).then(|| format!("conversation-{}", offset % 7).into()),
         name: format!("message.{offset}").into(),
@@ -52,18 +60,49 @@ fn event(offset: u64) -> StoredEvent {
     }
 }
 
-fn events(offsets: impl IntoIterator<Item = u64>) -> Vec<StoredEvent> {
+/// The events at these offsets, as they are read.
+fn events(offsets: impl IntoIterator<Item = u64>) -> Vec<(u64, NewEvent)> {
+    offsets.into_iter().map(|offset| (offset, event(offset))).collect()
+}
+
+/// The events of these offsets, as they are committed.
+fn new_events(offsets: impl IntoIterator<Item = u64>) -> Vec<NewEvent> {
     offsets.into_iter().map(event).collect()
 }
 
-fn appends(offsets: impl IntoIterator<Item = u64>) -> Vec<Change> {
-    offsets.into_iter().map(|offset| Change::Append(event(offset))).collect()
+/// Commits under the next number.
+fn try_to_commit(store: &dyn Store, events: Vec<NewEvent>, changes: Vec<Change>) -> Result<Committed, CommitError> {
+    store.commit(&Commit { number: store.last_commit() + 1, events, changes })
+}
+
+/// Commits under the next number.
+fn commit(store: &dyn Store, events: Vec<NewEvent>, changes: Vec<Change>) -> Committed {
+    try_to_commit(store, events, changes).unwrap()
+}
+
+/// Commits the events of these offsets, which must be the next ones.
+fn append(store: &dyn Store, offsets: impl IntoIterator<Item = u64>) {
+    commit(store, new_events(offsets), Vec::new());
+}
+
+/// Commits changes of records.
+fn change(store: &dyn Store, changes: Vec<Change>) -> Committed {
+    commit(store, Vec::new(), changes)
+}
+
+/// Deletes the events below `oldest`, and no record.
+fn forget(store: &dyn Store, oldest: u64) {
+    assert_eq!(store.keep_house(Timestamp(i64::MIN), oldest, usize::MAX).unwrap(), 0);
 }
 
 fn record(parts: &[&str], value: &'static str) -> Record {
-    Record { key: RecordKey::of(parts), value: value.into() }
+    Record::new(RecordKey::of(parts), value)
 }
 
 fn put(table: Table, parts: &[&str], value: &'static str) -> Change {
     Change::Put(table, record(parts, value))
+}
+
+fn put_new(table: Table, parts: &[&str], value: &'static str) -> Change {
+    Change::PutNew(table, record(parts, value))
 }

@@ -9,7 +9,7 @@ use std::{
 
 use serde_json::json;
 
-use super::{happen, happen_padded, receiver::Receiver, service, until, webhook};
+use super::{happen, happen_padded, happened, receiver::Receiver, service, until, webhook};
 use crate::running::{self, Running};
 
 /// Events that are more together than the store holds in memory.
@@ -37,13 +37,14 @@ fn flip_in_the_middle(file: &Path) {
 /// A service whose log has damaged events, and the id of its first event.
 async fn damaged() -> (Running, String) {
     let running = service();
-    let ids: Vec<String> = (1..=EVENTS).map(|number| happen_padded(&running, Some("a"), number, PADDING)).collect();
+    let first = happened(&running, Some("a"), 1, PADDING).await;
+    (2..=EVENTS).for_each(|number| happen_padded(&running, Some("a"), number, PADDING));
     let directory = running.data();
     running::until(|| !blobs(&directory).is_empty()).await;
     // The service has written everything when it has ended.
     let running = running.restart().await;
     flip_in_the_middle(&blobs(&directory)[0]);
-    (running.restart().await, ids[0].clone())
+    (running.restart().await, first)
 }
 
 #[actix_rt::test]

@@ -9,7 +9,7 @@ use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use serde_json::json;
 
 use super::{
-    WEBHOOKS, happen, path,
+    WEBHOOKS, happen, happened, path,
     receiver::{Behaviour, Received, Receiver},
     service, until, webhook,
 };
@@ -48,7 +48,7 @@ async fn what_happens_is_delivered_signed_and_as_the_stream_tells_it() {
 #[actix_rt::test]
 async fn each_webhook_gets_what_its_filter_takes_from_the_newest_event_on_or_from_the_one_it_names() {
     let running = service();
-    let first = happen(&running, Some("a"), 1);
+    let first = happened(&running, Some("a"), 1, 0).await;
     happen(&running, Some("a"), 2);
     running.service.tertulia().journal().settled().await;
     let (all, one, from) = (Receiver::willing(), Receiver::willing(), Receiver::willing());

@@ -9,14 +9,14 @@ use tertulia::{
 };
 use tertulia_actors::{
     Tertulia,
-    engine::{Journal, Loggable, MemoryStore, Retention, Step},
+    engine::{Journal, MemoryStore, Retention},
 };
 use tokio::time::timeout;
 
 use super::{
-    Made, happen,
+    happen, happened,
     receiver::{Behaviour, Receiver},
-    service, until, webhook,
+    service, step, until, webhook,
 };
 use crate::running::{LOOK_EVERY, PATIENCE};
 
@@ -26,7 +26,7 @@ async fn after_the_last_retry_the_event_is_a_dead_letter_and_its_conversation_go
         Receiver::start(|received| Behaviour::Answer(if received.event["data"]["number"] == 1 { 500 } else { 200 }));
     let running = service();
     let made = webhook(&running, &receiver, json!({ "retries": [0, 0] })).await;
-    let id = happen(&running, Some("a"), 1);
+    let id = happened(&running, Some("a"), 1, 0).await;
     happen(&running, Some("a"), 2);
     receiver.until_accepted(1).await;
     assert_eq!(receiver.received().iter().map(|received| received.number()).collect::<Vec<_>>(), [1, 1, 1, 2]);
@@ -84,13 +84,7 @@ async fn what_the_log_forgot_meanwhile_is_one_gap() {
     let store = MemoryStore::new(NonZeroUsize::new(10).unwrap());
     let journal = Journal::start(Arc::new(store), Retention::default()).unwrap();
     let tertulia = Arc::new(Tertulia::builder().journal(Arc::clone(&journal)).start().unwrap());
-    let happen = |conversation: &str, number| {
-        let (epoch, conversation) = (Arc::clone(journal.epoch()), Some(conversation.to_owned()));
-        journal.append(1, |offset| {
-            let event: Arc<dyn Loggable> = Arc::new(Made { offset, epoch, conversation, number, padding: 0 });
-            Step { events: vec![event], ..Step::default() }
-        });
-    };
+    let happen = |conversation: &str, number| journal.append(step(Some(conversation), number, 0));
     let receiver =
         Receiver::start(|received| Behaviour::Answer(if received.event["subject"] == "a" { 500 } else { 200 }));
     let settings = Settings { allow_internal: true, ..Settings::default() };

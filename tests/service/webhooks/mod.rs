@@ -16,7 +16,8 @@ use std::sync::Arc;
 use awc::http::Method;
 use receiver::Receiver;
 use serde_json::{Value, json};
-use tertulia_actors::engine::{Loggable, Step, StoredEvent};
+use tertulia_actors::engine::{Loggable, NewEvent, Step};
+use tokio::sync::oneshot;
 
 use crate::running::{self, Answer, Running};
 
@@ -35,19 +36,15 @@ fn impatient() -> Running {
 
 /// An event of the test's own.
 struct Made {
-    offset: u64,
-    epoch: Arc<str>,
     conversation: Option<String>,
     number: usize,
     padding: usize,
 }
 
 impl Loggable for Made {
-    fn stored(&self) -> StoredEvent {
-        let Self { offset, epoch, conversation, number, padding } = self;
+    fn stored(&self) -> NewEvent {
+        let Self { conversation, number, padding } = self;
         let mut event = json!({
-            "specversion": "1.0",
-            "id": format!("{epoch}-{offset}"),
             "source": "/accounts/1/connections/c",
             "connection": "c",
             "type": "tertulia.message",
@@ -57,8 +54,7 @@ impl Loggable for Made {
         if let Some(conversation) = conversation {
             event["subject"] = conversation.as_str().into();
         }
-        StoredEvent {
-            offset: *offset,
+        NewEvent {
             connection: "c".into(),
             conversation: conversation.as_deref().map(Into::into),
             name: "message".into(),
@@ -67,21 +63,28 @@ impl Loggable for Made {
     }
 }
 
-/// Has one thing happen in a conversation, or to the connection, and answers the event's id. `number` says which.
-fn happen(running: &Running, conversation: Option<&str>, number: usize) -> String {
-    happen_padded(running, conversation, number, 0)
+/// The step of one event in a conversation, or of the connection. `number` says which.
+fn step(conversation: Option<&str>, number: usize, padding: usize) -> Step {
+    let event = Made { conversation: conversation.map(str::to_owned), number, padding };
+    Step { events: vec![Arc::new(event)], ..Step::default() }
 }
 
-fn happen_padded(running: &Running, conversation: Option<&str>, number: usize, padding: usize) -> String {
+/// Has one thing happen in a conversation, or to the connection.
+fn happen(running: &Running, conversation: Option<&str>, number: usize) {
+    happen_padded(running, conversation, number, 0);
+}
+
+fn happen_padded(running: &Running, conversation: Option<&str>, number: usize, padding: usize) {
+    running.service.tertulia().journal().append(step(conversation, number, padding));
+}
+
+/// The same. Returns the event's id once the event is durable.
+async fn happened(running: &Running, conversation: Option<&str>, number: usize, padding: usize) -> String {
     let journal = running.service.tertulia().journal();
-    let (epoch, conversation) = (Arc::clone(journal.epoch()), conversation.map(str::to_owned));
-    let mut id = String::new();
-    journal.append(1, |offset| {
-        id = format!("{epoch}-{offset}");
-        let event: Arc<dyn Loggable> = Arc::new(Made { offset, epoch, conversation, number, padding });
-        Step { events: vec![event], ..Step::default() }
-    });
-    id
+    let (reply, outcome) = oneshot::channel();
+    let then = Box::new(move |outcome| drop(reply.send(outcome)));
+    journal.append(Step { then: Some(then), ..step(conversation, number, padding) });
+    format!("{}-{}", journal.epoch(), outcome.await.unwrap().unwrap().first)
 }
 
 /// Creates a webhook to `receiver` with the members of `more`. Returns the response.

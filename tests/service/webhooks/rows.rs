@@ -219,7 +219,7 @@ async fn nothing_stays_of_a_webhook_that_was_deleted() {
     let made = webhook(&running, &receiver, json!({ "retries": vec![0; 20] })).await;
     let stays = webhook(&running, &Receiver::willing(), json!({})).await;
     for conversation in ["a", "b", "c"] {
-        (0..3).for_each(|number| _ = happen(&running, Some(conversation), number));
+        (0..3).for_each(|number| happen(&running, Some(conversation), number));
     }
     until(&running, &made, |webhook| webhook["lastError"].is_string()).await;
     assert_eq!(running.request(Method::DELETE, &path(&made), &[], None).await.status, 204);

@@ -6,7 +6,7 @@ mod pieces;
 use std::{num::NonZeroUsize, sync::Arc};
 
 use tertulia_actors::{
-    engine::{Journal, Loggable, MemoryStore, Retention, Step, StoredEvent},
+    engine::{Journal, Loggable, MemoryStore, NewEvent, Retention, Step},
     subscriber::Filter,
 };
 use tokio_util::sync::CancellationToken;
@@ -18,10 +18,10 @@ use super::{
 use crate::reach::Reach;
 
 /// An event of a log of the tests.
-struct Said(StoredEvent);
+struct Said(NewEvent);
 
 impl Loggable for Said {
-    fn stored(&self) -> StoredEvent {
+    fn stored(&self) -> NewEvent {
         self.0.clone()
     }
 }
@@ -38,20 +38,23 @@ pub(super) async fn journal(kept: usize, said: &[&str]) -> Arc<Journal> {
 /// Appends messages of conversation `c`.
 fn say(journal: &Journal, texts: &[&str]) {
     for text in texts {
-        journal.append(1, |offset| Step { events: vec![event(journal, offset, text)], ..Step::default() });
+        journal.append(Step { events: vec![event(text)], ..Step::default() });
     }
 }
 
-fn event(journal: &Journal, offset: u64, text: &str) -> Arc<dyn Loggable> {
-    let id = format!("{}-{offset}", journal.epoch());
-    let json = serde_json::json!({ "id": id, "data": text });
-    Arc::new(Said(StoredEvent {
-        offset,
+fn event(text: &str) -> Arc<dyn Loggable> {
+    let json = serde_json::json!({ "data": text });
+    Arc::new(Said(NewEvent {
         connection: "bots-1".into(),
         conversation: Some("c".into()),
         name: "message".into(),
         json: json.to_string().into(),
     }))
+}
+
+/// The event at `offset` as readers get it.
+fn read_event(journal: &Journal, offset: u64, text: &str) -> String {
+    format!(r#"{{"specversion":"1.0","id":"{}-{offset}","data":"{text}"}}"#, journal.epoch())
 }
 
 /// A caller's position from `start` on, and the token that stops the gateway.

@@ -15,7 +15,7 @@ use tokio_util::codec::{Decoder as _, Encoder as _};
 
 use super::{
     super::{query::Start, server_sent::ServerSent, socket::Socket},
-    following, journal, say,
+    following, journal, read_event, say,
 };
 
 type Pieces = stream::LocalBoxStream<'static, Result<Bytes, Infallible>>;
@@ -41,7 +41,7 @@ async fn a_stream_greets_sends_events_and_moves_its_cursor() {
     assert!((500..3_000).contains(&retry));
     assert_eq!(rest, format!("id: {epoch}-1\n: heartbeat\n\n"));
     let told = text(&mut pieces).await.unwrap();
-    assert_eq!(told, format!("id: {epoch}-2\ndata: {{\"data\":\"two\",\"id\":\"{epoch}-2\"}}\n\n"));
+    assert_eq!(told, format!("id: {epoch}-2\ndata: {}\n\n", read_event(&journal, 2, "two")));
 
     let mut deaf = server_sent(&journal, Start::After(0), Filter::everything().kind(EventKind::Ring));
     pause();
@@ -147,8 +147,7 @@ async fn a_socket_pings_with_the_cursor_and_sends_events_as_text() {
     let mut opened = socket(&journal, Start::After(0), stream::pending());
     let cursor = |offset: u64| Bytes::from(format!("{}-{offset}", journal.epoch()));
     assert_eq!(opened.next().await, Some(Frame::Ping(cursor(0))));
-    let one = format!("{{\"data\":\"one\",\"id\":\"{}-1\"}}", journal.epoch());
-    assert_eq!(opened.next().await, Some(Frame::Text(one.into())));
+    assert_eq!(opened.next().await, Some(Frame::Text(read_event(&journal, 1, "one").into())));
     pause();
     assert_eq!(opened.next().await, Some(Frame::Ping(cursor(1))));
 }
