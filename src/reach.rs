@@ -3,6 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
 /// A text in which each `*` stands for any characters.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -62,6 +63,14 @@ impl Reach {
         self.0.is_none()
     }
 
+    /// A name of the same length for every reach, for the keys of records: a SHA-256 in hexadecimal.
+    #[must_use]
+    pub(crate) fn digest(&self) -> String {
+        // A reach can always be serialized.
+        let text = serde_json::to_vec(self).unwrap_or_default();
+        Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
     /// Whether the connection with this id is within the reach.
     #[must_use]
     pub fn sees(&self, connection: &str) -> bool {
@@ -91,6 +100,8 @@ impl fmt::Display for Reach {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     fn within(patterns: &[&str]) -> Reach {
@@ -117,6 +128,17 @@ mod tests {
         assert!(shop.covers(&shop) && Reach::EVERYTHING.covers(&shop) && Reach::EVERYTHING.covers(&Reach::EVERYTHING));
         assert!(!shop.covers(&Reach::EVERYTHING) && !shop.covers(&within(&["bar-1"])));
         assert!(!within(&["*"]).covers(&Reach::EVERYTHING), "what a caller without patterns made is their own");
+    }
+
+    #[test]
+    fn reaches_have_different_digests_of_the_same_length() {
+        let long: Vec<String> = (0..1_000).map(|number| format!("shop-{number}")).collect();
+        let long = within(&long.iter().map(String::as_str).collect::<Vec<_>>());
+        let digests =
+            [Reach::EVERYTHING, within(&[]), within(&["a", "b"]), within(&["a b"]), long].map(|it| it.digest());
+        assert!(digests.iter().all(|digest| digest.len() == 64));
+        let different: BTreeSet<&String> = digests.iter().collect();
+        assert_eq!(different.len(), digests.len());
     }
 
     #[test]

@@ -136,7 +136,7 @@ impl Builder {
         let supervision = Arc::new(self.supervision);
         let journal = self.journal.unwrap_or_else(Journal::forgetful);
         let dead_letters = DeadLetters::new(supervision.dead_letters, Arc::clone(&metrics), Arc::clone(&journal));
-        dead_letters.restore()?;
+        let dead_letters = dead_letters.map_err(StartError::Thread)?;
         let routing = Arc::new(RoutingTable::default());
         let cluster = self.cluster.unwrap_or_else(|| Arc::clone(journal.cluster()));
         let process = ProcessContext {

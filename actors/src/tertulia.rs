@@ -3,7 +3,10 @@
 use std::{io, sync::Arc, time::Duration};
 
 use actix::{Addr, Arbiter, ArbiterHandle, AsyncContext};
-use tertulia_core::{id::ConnectionId, session::PolicyError};
+use tertulia_core::{
+    id::{ConnectionId, LONGEST_ID},
+    session::PolicyError,
+};
 use tokio::{sync::watch, time::timeout};
 
 use crate::{
@@ -40,12 +43,15 @@ pub enum StartError {
     /// Arbiters live in an actix system, and none runs on this thread.
     #[error("arbiters cannot be started: no actix system runs on this thread")]
     NoSystem,
-    /// The operating system refused a thread for an arbiter.
-    #[error("arbiters cannot be started")]
+    /// The operating system refused a thread for an arbiter or for the dead letters.
+    #[error("a thread cannot be started")]
     Thread(#[source] io::Error),
     /// Two connections have the same id.
     #[error("connection {0} already exists")]
     DuplicateConnection(ConnectionId),
+    /// The id of a connection is longer than [`LONGEST_ID`].
+    #[error("a connection's id has {0} bytes, at most {LONGEST_ID} are allowed")]
+    IdTooLong(usize),
     /// The session policy of a connection is invalid.
     #[error("connection {connection} cannot be started")]
     Policy {
@@ -104,7 +110,7 @@ impl Tertulia {
     /// ```
     ///
     /// # Errors
-    /// [`StartError::Policy`], [`StartError::DuplicateConnection`], [`StartError::Stopped`].
+    /// [`StartError::Policy`], [`StartError::IdTooLong`], [`StartError::DuplicateConnection`], [`StartError::Stopped`].
     pub fn connect(&self, settings: ConnectionSettings) -> Result<ConnectionHandle, StartError> {
         let refused = |source| StartError::Policy { connection: settings.id.clone(), source };
         settings.policy.validate().map_err(refused)?;
@@ -137,7 +143,7 @@ impl Tertulia {
     /// ```
     ///
     /// # Errors
-    /// [`StartError::DuplicateConnection`], [`StartError::Stopped`].
+    /// [`StartError::IdTooLong`], [`StartError::DuplicateConnection`], [`StartError::Stopped`].
     pub fn connect_intake(&self, settings: IntakeSettings) -> Result<ConnectionHandle, StartError> {
         let origin = Origin { account: settings.account.clone(), connection: settings.id.clone() };
         let process = self.system.process.clone();
@@ -162,6 +168,11 @@ impl Tertulia {
         + Sync
         + 'static,
     ) -> Result<ConnectionHandle, StartError> {
+        // The id is part of the keys of the connection's records.
+        let length = origin.connection.as_str().len();
+        if length > LONGEST_ID {
+            return Err(StartError::IdTooLong(length));
+        }
         let handle = self.connection(&origin.connection);
         let begin: Arc<Begin> = Arc::new(begin);
         let policy = &self.system.process.supervision.connection;
@@ -268,7 +279,11 @@ impl Tertulia {
     /// # Errors
     /// [`ReplayError`].
     pub async fn replay_dead_letter(&self, id: &DeadLetterId) -> Result<(), ReplayError> {
-        let letter = self.dead_letters().get(id).ok_or_else(|| ReplayError::Unknown(id.clone()))?;
+        let found = self.dead_letters().get(id).await.map_err(|error| {
+            tracing::error!(%error, "the dead letters cannot be read");
+            ReplayError::Unreadable(id.clone())
+        })?;
+        let letter = Arc::new(found.ok_or_else(|| ReplayError::Unknown(id.clone()))?);
         let not_replayable = || ReplayError::NotReplayable(id.clone());
         match letter.kind {
             _ if letter.is_cut => return Err(not_replayable()),

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tertulia_actors::core::{
-    id::{AgentId, ConnectionId, ConversationId, SkillId},
+    id::{AgentId, ConnectionId, ConversationId, LONGEST_ID, SkillId},
     ums::Stage,
 };
 use utoipa::{IntoParams, ToSchema};
@@ -167,6 +167,11 @@ impl Conditions {
         if conversations.as_ref().is_some_and(|listed| !(1..=LISTED_AT_MOST).contains(&listed.len())) {
             let detail = format!("conversations must list from 1 to {LISTED_AT_MOST} ids");
             return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "too-many-items", detail));
+        }
+        let is_too_long = |id: &ConversationId| id.as_str().len() > LONGEST_ID;
+        if conversations.as_ref().is_some_and(|listed| listed.iter().any(is_too_long)) {
+            let detail = format!("a conversation's id has more than {LONGEST_ID} bytes");
+            return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "filter-too-long", detail));
         }
         let filter = Filter { connection, stage, skill, agent, started_before, updated_before, conversations, all };
         if !filter.has_condition() {

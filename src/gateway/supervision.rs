@@ -129,7 +129,7 @@ async fn tree(caller: Caller) -> Result<Json<Supervision>, Problem> {
         totals: Totals {
             connection_restarts,
             conversation_restarts,
-            dead_letters: caller.dead_letters().count().await,
+            dead_letters: caller.dead_letters().count().await?,
             process: if is_whole { process() } else { ProcessTotals::default() },
         },
         policies: kinds.into_iter().map(|kind| (kind, policy(kind))).collect(),

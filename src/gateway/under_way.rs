@@ -1,4 +1,4 @@
-//! The `Idempotency-Key`s whose requests are being answered.
+//! The `Idempotency-Key`s whose requests this process is answering.
 
 use std::{
     collections::HashMap,
@@ -8,7 +8,7 @@ use std::{
 use tertulia_actors::engine::RecordKey;
 use tokio::sync::OwnedMutexGuard;
 
-/// Keys whose requests are being answered. A request that holds the lock of its key is the only one with this key.
+/// Keys whose requests are being answered. A request that holds the lock of its key is the only one in this process.
 #[derive(Default)]
 pub(super) struct UnderWay(Mutex<HashMap<RecordKey, Arc<tokio::sync::Mutex<()>>>>);
 

@@ -7,7 +7,7 @@
 //! | `webhook`, `kept`, id, lane, offset | one event that waits for another attempt, or waits after such an event |
 //! | `webhook`, `reply`, id, lane, offset | a receiver's reply whose commands have no outcome yet |
 //! | `webhook`, `attempt`, id, number | one line of the delivery log; the newest is the first |
-//! | `webhook`, `key`, the caller's reach if bounded, idempotency key | the answer to a creation with this key |
+//! | `webhook`, `key`, the digest of the caller's reach if bounded, idempotency key | the answer to a creation with this key |
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -76,9 +76,10 @@ pub(super) fn creations() -> RecordKey {
     RecordKey::of(&["webhook", "key"])
 }
 
-/// Callers of different reach have different keys, so that none gets the webhook of another.
+/// Callers of different reach have different keys, so that none gets the webhook of another. Records of earlier versions
+/// have the reach itself in the key and are not found; they are kept for a day.
 pub(super) fn creation(reach: &Reach, key: &str) -> RecordKey {
-    let whose = if reach.is_everything() { creations() } else { creations().with(&reach.to_string()) };
+    let whose = if reach.is_everything() { creations() } else { creations().with(&reach.digest()) };
     whose.with(key)
 }
 

@@ -11,8 +11,8 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 use tertulia_core::{
-    command::{Command, Suspicion},
-    id::CommandKey,
+    command::{Command, CommandError, Suspicion, check_key},
+    id::{CommandKey, ConversationId},
     note::WrittenNote,
     time::Timestamp,
     ums::AnswerError,
@@ -29,7 +29,7 @@ const VERSION: u32 = 1;
 /// Marks a command as durable and identifies repetitions of it.
 #[derive(Clone, Debug)]
 pub(crate) struct Durable {
-    /// The caller's key.
+    /// The caller's key, short enough for the key of a record.
     pub(crate) asked_as: CommandKey,
     /// Distinguishes this command from another command under the same key.
     pub(crate) digest: Box<str>,
@@ -157,6 +157,20 @@ impl Ending {
 }
 
 impl Durable {
+    /// Marks the command with the caller's key `asked_as`. `digest` distinguishes the command from others.
+    ///
+    /// # Errors
+    /// [`Refusal::BadKey`](tertulia_core::command::Refusal::BadKey).
+    pub(super) fn new(
+        conversation: &ConversationId,
+        asked_as: &CommandKey,
+        digest: &str,
+    ) -> Result<Self, ConversationError> {
+        let invalid = |refusal| CommandError { conversation: conversation.clone(), refusal };
+        check_key(asked_as).map_err(invalid)?;
+        Ok(Self { asked_as: asked_as.clone(), digest: digest.into() })
+    }
+
     /// The key of its records, below the key of the conversation's records.
     pub(super) fn record_key(&self, conversation: &RecordKey) -> RecordKey {
         conversation.with(self.asked_as.as_str())

@@ -164,7 +164,7 @@ impl ConversationHandle {
         lifetime: Duration,
         patience: Duration,
     ) -> Result<Done, ConversationError> {
-        let durable = Durable { asked_as: key.clone(), digest: digest.into() };
+        let durable = Durable::new(self.id(), &key, digest)?;
         self.ask(command, key, lifetime, Some(durable), patience).await
     }
 
@@ -183,7 +183,7 @@ impl ConversationHandle {
         lifetime: Duration,
         patience: Duration,
     ) -> Result<impl Future<Output = Result<Done, ConversationError>> + Send + use<>, ConversationError> {
-        let durable = Durable { asked_as: key.clone(), digest: digest.into() };
+        let durable = Durable::new(self.id(), &key, digest)?;
         let ((reply, mut done), (report, accepted)) = (oneshot::channel(), oneshot::channel());
         self.submit(command, key.clone(), lifetime, Some(durable), None, Reply::from(reply).reporting(report))?;
         let known = match timeout(patience, accepted).await {
@@ -212,9 +212,12 @@ impl ConversationHandle {
         lifetime: Duration,
         patience: Duration,
     ) -> Option<Result<Done, ConversationError>> {
+        let durable = match Durable::new(self.id(), key, digest) {
+            Ok(durable) => durable,
+            Err(error) => return Some(Err(error)),
+        };
         let Some(place) = self.enter() else { return Some(Err(self.refusal())) };
         let (reply, done) = oneshot::channel();
-        let durable = Durable { asked_as: key.clone(), digest: digest.into() };
         self.request(HandleRequest::Recall(Recall { durable, deadline: Instant::now() + lifetime, reply, place }));
         match timeout(patience, done).await {
             Ok(Ok(outcome)) => Some(outcome),

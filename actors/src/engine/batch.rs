@@ -197,7 +197,7 @@ mod tests {
 
     #[test]
     fn a_step_is_never_divided() {
-        let large = || Step { events: vec![event(BYTES), event(BYTES)], changes: vec![put(BYTES)], then: None };
+        let large = || Step { events: vec![event(BYTES), event(BYTES)], changes: vec![put(BYTES)], ..Step::default() };
         let small = || Step { events: vec![event(1)], ..Step::default() };
         assert_eq!(commits(vec![small(), large(), small(), large()]), [(3, 1), (3, 1)]);
     }
@@ -213,6 +213,7 @@ mod tests {
                 events,
                 changes: vec![put(1); changes],
                 then: Some(Box::new(move |outcome| heard.send(outcome).unwrap())),
+                ..Step::default()
             }
         };
         let steps = || vec![step(&events[..2], 2), step(&[], 3), step(&events[2..], 1)].into_iter().peekable();

@@ -13,9 +13,10 @@ const END: [u8; 2] = [0, 1];
 pub struct RecordKey(Vec<u8>);
 
 impl RecordKey {
-    /// The longest key, in bytes. A table of the embedded store has keys of at most 65,535 bytes, and an index puts a
-    /// time and a table before a record's key.
-    pub const MAX_BYTES: usize = 65_500;
+    /// The longest key, in bytes. A store on a database indexes keys, and an index entry must fit into a part of a page.
+    /// The longest keys are of a connection, a conversation and a command: two ids of at most
+    /// [`LONGEST_ID`](tertulia_core::id::LONGEST_ID) bytes and at most 64 characters, of which each zero byte takes two.
+    pub const MAX_BYTES: usize = 2_048;
 
     /// Returns the key of these parts, which may have any text. The key of fewer parts is a prefix of longer keys.
     #[must_use]
@@ -84,11 +85,20 @@ impl fmt::Debug for RecordKey {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use tertulia_core::{command::KEY_CHARS, id::LONGEST_ID};
 
     use super::*;
 
     fn key(parts: &[String]) -> RecordKey {
         RecordKey::of(&parts.iter().map(String::as_str).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn the_key_of_the_longest_ids_and_command_key_can_be_stored() {
+        for (id, character) in [("\0".repeat(LONGEST_ID), "\0"), ("a".repeat(LONGEST_ID), "\u{10ffff}")] {
+            let longest = RecordKey::of(&[&id, &id, &character.repeat(KEY_CHARS)]);
+            assert!(longest.as_bytes().len() <= RecordKey::MAX_BYTES);
+        }
     }
 
     proptest! {

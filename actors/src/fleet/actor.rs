@@ -2,7 +2,9 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use actix::{Actor, AsyncContext, Context, Handler, Message, ResponseFuture, Supervised, WrapFuture};
+use actix::{
+    Actor, ActorFutureExt as _, AsyncContext, Context, Handler, Message, ResponseFuture, Supervised, WrapFuture,
+};
 use futures_util::future::join_all;
 use tertulia_core::{
     id::ConnectionId,
@@ -13,7 +15,7 @@ use tokio::time::Instant;
 use super::{Life, Registry, StartContext};
 use crate::{
     connection::ProcessContext,
-    engine::Journal,
+    dead_letters::DeadLetters,
     log::Subject,
     subscriber::{EventData, Origin},
     supervision::{ArbiterPool, ChildExit, ExitReason, Intensity},
@@ -36,11 +38,13 @@ pub(crate) struct Fleet {
     /// How often connections were moved to another arbiter, by id.
     moves: HashMap<ConnectionId, Intensity>,
     is_draining: bool,
+    /// Whether old records are being deleted.
+    is_keeping_house: bool,
 }
 
 impl Fleet {
     pub(crate) fn new(registry: Arc<Registry>, pool: Arc<ArbiterPool>, process: ProcessContext) -> Self {
-        Self { registry, pool, process, moves: HashMap::new(), is_draining: false }
+        Self { registry, pool, process, moves: HashMap::new(), is_draining: false, is_keeping_house: false }
     }
 
     fn give_up(&self, origin: Origin, life: Life, failure: FailureReason, restarts: u32) {
@@ -91,6 +95,14 @@ impl Fleet {
         }
     }
 
+    fn keep_house(&mut self, ctx: &mut Context<Self>) {
+        if std::mem::replace(&mut self.is_keeping_house, true) {
+            return;
+        }
+        let keeping = keep_house(Arc::clone(&self.process.dead_letters)).into_actor(self);
+        ctx.spawn(keeping.map(|(), fleet, _| fleet.is_keeping_house = false));
+    }
+
     /// Drops the counters of connections that no longer exist.
     fn forget_moves(&mut self) {
         self.moves.retain(|id, _| self.registry.get(id).is_some());
@@ -101,23 +113,30 @@ impl Actor for Fleet {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        ctx.run_interval(LOOK_EVERY, |fleet, _| {
+        ctx.run_interval(LOOK_EVERY, |fleet, ctx| {
             fleet.look_after_arbiters();
             fleet.forget_moves();
-        });
-        ctx.run_interval(HOUSEKEEPING_EVERY, |fleet, ctx| {
-            let (journal, letters) = (Arc::clone(&fleet.process.journal), usize::MAX);
-            if journal.keeps() {
-                ctx.spawn(keep_house(journal, letters).into_actor(fleet));
+            // Many letters at once must not fill the disk until it is time.
+            if fleet.process.dead_letters.is_purge_due() {
+                fleet.keep_house(ctx);
             }
         });
+        ctx.run_interval(HOUSEKEEPING_EVERY, Self::keep_house);
+        let letters = Arc::clone(&self.process.dead_letters);
+        ctx.spawn(count_letters(letters).into_actor(self));
     }
 }
 
 impl Supervised for Fleet {}
 
-async fn keep_house(journal: Arc<Journal>, letters: usize) {
-    match journal.purge(jiff::Timestamp::now(), letters).await {
+async fn count_letters(letters: Arc<DeadLetters>) {
+    if let Err(error) = letters.count().await {
+        tracing::warn!(%error, "the dead letters could not be counted");
+    }
+}
+
+async fn keep_house(letters: Arc<DeadLetters>) {
+    match letters.purge(jiff::Timestamp::now()).await {
         Ok(records) => tracing::debug!(records, "old records were deleted"),
         Err(error) => tracing::warn!(%error, "old records could not be deleted"),
     }

@@ -44,11 +44,9 @@ impl Table {
         Self {
             log: Log::new(Arc::clone(&journal), Arc::clone(&routing), Arc::clone(&metrics)),
             routing,
-            dead_letters: Arc::new(DeadLetters::new(
-                DeadLetterLimits::default(),
-                Arc::clone(&metrics),
-                Arc::clone(&journal),
-            )),
+            dead_letters: Arc::new(
+                DeadLetters::new(DeadLetterLimits::default(), Arc::clone(&metrics), Arc::clone(&journal)).unwrap(),
+            ),
             journal,
             metrics,
             origin: Arc::new(Origin { account: "12345678".into(), connection: "bots-1".into() }),
@@ -270,7 +268,7 @@ async fn what_a_sink_panics_on_goes_to_the_dead_letters_and_the_queue_goes_on_un
             assert_eq!(timeout(PATIENCE, heard.recv()).await.unwrap(), Some(expected));
         }
         assert_eq!(timeout(PATIENCE, heard.recv()).await.unwrap(), None, "nothing follows, and the sink is dropped");
-        let letters = table.dead_letters.list(None, 10);
+        let letters = table.dead_letters.list(None, 10).await.unwrap();
         let sequences: Vec<String> = letters
             .iter()
             .map(|letter| {

@@ -5,6 +5,7 @@
 mod bad_input;
 mod class_page;
 mod commands;
+mod dead_letters;
 mod durability;
 mod early_hints;
 mod echo;

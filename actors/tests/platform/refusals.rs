@@ -192,7 +192,7 @@ async fn one_history_fails(outcome: Outcome, request_timeout: Duration) {
         let EventData::Lacking { lacking } = &lacking.data else { unreachable!() };
         assert_eq!((lacking.histories, lacking.has_parts()), (1, true));
         until(&stage, &id, |status| status.is_ready() && status.lacking.histories == 1).await;
-        let letters = stage.tertulia.dead_letters().list(None, 10);
+        let letters = stage.tertulia.dead_letters().list(None, 10).await.unwrap();
         let letter = letters.iter().find(|letter| letter.kind == DeadLetterKind::History).unwrap();
         assert_eq!(letter.conversation.as_ref(), Some(&bad));
         assert!(!stage.said().contains(&"later".to_owned()));
@@ -361,7 +361,7 @@ async fn an_unreadable_record_of_a_history_is_a_gap_of_one_and_a_dead_letter() {
         });
     }
     assert_eq!(heard, ["0", "1-1", "2"]);
-    let letters = stage.tertulia.dead_letters().list(None, 10);
+    let letters = stage.tertulia.dead_letters().list(None, 10).await.unwrap();
     assert!(letters.iter().any(|letter| {
         letter.kind == DeadLetterKind::Record && letter.conversation.as_ref() == Some(conversation.id())
     }));

@@ -160,7 +160,7 @@ async fn a_poison_message_costs_two_sockets(code: u16) {
     assert!(fine.iter().all(Result::is_ok), "{fine:?}");
     assert_eq!(stage.emulator.rule_counts(rule).unwrap().refused, 2);
 
-    let letters = stage.tertulia.dead_letters().list(None, 10);
+    let letters = stage.tertulia.dead_letters().list(None, 10).await.unwrap();
     let bodies: Vec<String> = letters.iter().map(|letter| String::from_utf8_lossy(&letter.body).into_owned()).collect();
     assert!(matches!(&bodies[..], [body] if body.contains("poison")), "{bodies:?}");
     assert_eq!(letters[0].conversation.as_ref(), Some(poisoned.id()));
@@ -192,7 +192,7 @@ async fn a_poison_message_without_a_key_costs_two_sockets_too() {
     let rule = stage.emulator.add_rule(rule).unwrap();
     assert_eq!(conversation.send_text("poison").await.unwrap_err(), ConversationError::ClosedConnection { code: 4410 });
     assert_eq!(stage.emulator.rule_counts(rule).unwrap().refused, 2);
-    assert_eq!(stage.tertulia.dead_letters().list(None, 10).len(), 1);
+    assert_eq!(stage.tertulia.dead_letters().list(None, 10).await.unwrap().len(), 1);
 }
 
 /// One close over content proves nothing, because it may have had another cause.

@@ -100,7 +100,7 @@ impl EmbeddedStore {
         let opened = || -> Result<_, TablesError> {
             let (rows, log) = open_or_begin(&directory)?;
             if directory.upgrade()? {
-                upgrade::write_expiries(&rows, retention)?;
+                upgrade::upgrade_records(&rows, retention)?;
             }
             let acknowledged = Acknowledged::begin(&directory.acknowledged(), &log.history.epoch, log.commits)?;
             Ok((rows, log, acknowledged, directory.identity()?))
@@ -479,7 +479,7 @@ mod tests {
             json: text.to_owned().into(),
         };
         let changes = vec![Change::PutNew(Table::Notes, record.clone()), Change::PutNew(Table::Notes, record)];
-        Commit { number, events: vec![event("one"), event("two")], changes }
+        Commit { number, events: vec![event("one"), event("two")], changes, ..Commit::default() }
     }
 
     /// Leaves the store as after a failed write of `commit`, which reached the disk if `is_complete`.

@@ -1,5 +1,6 @@
 //! Records of format 1 of the store get the time until which they are kept. Versions with that format parsed all records
-//! again and again to find out which ones are over.
+//! again and again to find out which ones are over. Records whose key is too long for this version are deleted: nothing
+//! would find them, and no change could remove them.
 
 use fjall::Readable as _;
 use serde::Deserialize;
@@ -40,12 +41,17 @@ impl Age {
     }
 }
 
-/// Writes the times of all records that have one.
-pub(super) fn write_expiries(rows: &Rows, retention: Retention) -> Result<(), TablesError> {
+/// Writes the times of all records that have one, and deletes the records whose keys are too long.
+pub(super) fn upgrade_records(rows: &Rows, retention: Retention) -> Result<(), TablesError> {
     for table in Table::ALL {
         let (mut batch, mut changed) = (rows.batch(), 0);
         for row in rows.snapshot().iter(rows.of(table)) {
             let (key, value) = row.into_inner()?;
+            if key.len() > RecordKey::MAX_BYTES {
+                batch.remove(rows.of(table), &*key);
+                changed += 1;
+                continue;
+            }
             let age: Age = serde_json::from_slice(&value).unwrap_or_default();
             let Some(until) = age.keep_until(table, retention) else { continue };
             let dated = Record::new(RecordKey::from_bytes(&key), value.to_vec()).until(until);

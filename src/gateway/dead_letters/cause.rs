@@ -1,11 +1,12 @@
 //! The cause of a dead letter. Letters of one cause differ only in the conversation and in the numbers and ids in their
 //! reason, so an operator can replay or discard them together.
 
-use std::sync::Arc;
-
+use jiff::Timestamp;
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 use tertulia_actors::dead_letters::DeadLetter;
+
+use super::Brief;
 
 /// The most connections that are listed for one cause.
 const CONNECTIONS: usize = 10;
@@ -42,27 +43,30 @@ impl CauseId {
 pub(in crate::gateway) struct Cause {
     pub(super) id: CauseId,
     pub(super) count: usize,
-    pub(super) oldest: Arc<DeadLetter>,
-    pub(in crate::gateway) newest: Arc<DeadLetter>,
+    /// When the oldest letter was written.
+    pub(super) first: Timestamp,
+    pub(in crate::gateway) newest: Brief,
     /// The connections of the letters, the first ten.
     pub(super) connections: Vec<String>,
 }
 
 impl Cause {
-    /// Returns a cause without letters. `first` is the letter that determines the cause.
-    pub(in crate::gateway) fn new(first: &Arc<DeadLetter>) -> Self {
-        let (oldest, newest) = (Arc::clone(first), Arc::clone(first));
-        Self { id: CauseId::of(first), count: 0, oldest, newest, connections: Vec::new() }
+    /// Returns the cause of one letter.
+    pub(in crate::gateway) fn new(letter: &DeadLetter) -> Self {
+        let (id, newest) = (CauseId::of(letter), Brief::from(letter));
+        let mut cause = Self { id, count: 0, first: letter.time, newest, connections: Vec::new() };
+        cause.add(letter);
+        cause
     }
 
     /// Adds a letter, which must be newer than the letters before.
-    pub(in crate::gateway) fn add(&mut self, letter: Arc<DeadLetter>) {
+    pub(in crate::gateway) fn add(&mut self, letter: &DeadLetter) {
         self.count += 1;
         let connection = letter.connection.as_str();
         if self.connections.len() < CONNECTIONS && !self.connections.iter().any(|known| known == connection) {
             self.connections.push(connection.to_owned());
         }
-        self.newest = letter;
+        self.newest = Brief::from(letter);
     }
 }
 

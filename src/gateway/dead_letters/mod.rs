@@ -30,8 +30,8 @@ pub(super) fn routes(config: &mut ServiceConfig<'_>) {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = DeadLetterInBrief)]
 #[serde(rename_all = "camelCase")]
-struct Brief {
-    id: String,
+pub(super) struct Brief {
+    pub(super) id: String,
     /// When the item was given up.
     time: String,
     connection: String,
@@ -86,10 +86,10 @@ struct ListQuery {
 async fn list(caller: Caller, asked: Query<ListQuery>) -> Result<Json<Page<Brief>>, Problem> {
     let limit = page::limit(asked.limit)?;
     let after = asked.cursor.as_deref().map(DeadLetterId::from);
-    let letters = caller.dead_letters().list(asked.cause.as_ref(), after.as_ref(), limit + 1).await;
+    let letters = caller.dead_letters().list(asked.cause.as_ref(), after.as_ref(), limit + 1).await?;
     let next_cursor =
         letters.get(limit - 1).filter(|_| letters.len() > limit).map(|last| Cursor::name(&last.id.to_string()));
-    let items = letters.iter().take(limit).map(|letter| Brief::from(&**letter)).collect();
+    let items = letters.iter().take(limit).map(Brief::from).collect();
     Ok(Json(Page { items, next_cursor }))
 }
 
@@ -115,9 +115,9 @@ impl From<Cause> for CauseView {
         Self {
             id: cause.id.as_str().to_owned(),
             count: cause.count,
-            first: cause.oldest.time.to_string(),
+            first: cause.first.to_string(),
             connections: cause.connections,
-            newest: Brief::from(&*cause.newest),
+            newest: cause.newest,
         }
     }
 }
@@ -132,14 +132,14 @@ impl From<Cause> for CauseView {
 #[get("/dead-letters/causes")]
 async fn causes(caller: Caller, asked: Query<page::PageQuery>) -> Result<Json<Page<CauseView>>, Problem> {
     let limit = page::limit(asked.limit)?;
-    let mut causes = caller.dead_letters().causes().await;
+    let mut causes = caller.dead_letters().causes().await?;
     // The cursor is the id of a letter and not a position, because a new letter moves its cause to the first place.
     if let Some(cursor) = &asked.cursor {
         causes.retain(|cause| cause.newest.id.as_str() < &**cursor);
     }
     let is_more = causes.len() > limit;
     causes.truncate(limit);
-    let next_cursor = causes.last().filter(|_| is_more).map(|last| Cursor::name(last.newest.id.as_str()));
+    let next_cursor = causes.last().filter(|_| is_more).map(|last| Cursor::name(&last.newest.id));
     Ok(Json(Page { items: causes.into_iter().map(CauseView::from).collect(), next_cursor }))
 }
 
@@ -153,8 +153,8 @@ async fn causes(caller: Caller, asked: Query<page::PageQuery>) -> Result<Json<Pa
 #[get("/dead-letters/{letter}")]
 async fn one(caller: Caller, id: Path<String>) -> Result<HttpResponse, Problem> {
     let id = DeadLetterId::from(id.as_str());
-    let letter = caller.dead_letters().get(&id).await.ok_or_else(|| unknown(&id))?;
-    Ok(HttpResponse::Ok().json(&*letter))
+    let letter = caller.dead_letters().get(&id).await?;
+    Ok(HttpResponse::Ok().json(letter))
 }
 
 /// Hands a dead letter over to its recipient again and deletes it. If the item fails again, it becomes a new dead
@@ -217,10 +217,6 @@ async fn discard_all(caller: Caller, asked: Query<OfCause>) -> Result<Json<Disca
     Ok(Json(Discarded { discarded }))
 }
 
-fn unknown(id: &DeadLetterId) -> Problem {
-    ReplayError::Unknown(id.clone()).into()
-}
-
 impl From<ReplayError> for Problem {
     fn from(error: ReplayError) -> Self {
         let (status, code) = match &error {
@@ -228,7 +224,9 @@ impl From<ReplayError> for Problem {
             ReplayError::NotReplayable(_) => (StatusCode::CONFLICT, "not-replayable"),
             ReplayError::NobodyThere(_) => (StatusCode::CONFLICT, "nobody-there"),
             ReplayError::Overloaded(_) => (StatusCode::TOO_MANY_REQUESTS, "overloaded"),
-            ReplayError::NotKept(_) => (StatusCode::SERVICE_UNAVAILABLE, "store-unavailable"),
+            ReplayError::NotKept(_) | ReplayError::Unreadable(_) => {
+                (StatusCode::SERVICE_UNAVAILABLE, "store-unavailable")
+            }
             _ => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
         };
         Self::new(status, code, error.to_string())

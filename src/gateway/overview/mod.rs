@@ -145,7 +145,7 @@ async fn overview(caller: Caller, asked: Query<Asked>) -> Result<Json<Overview>,
         },
         latency: state.recent.latency(metrics).filter(|_| is_whole),
         counts: if is_whole { Counts::of_process(metrics) } else { Counts::of_connections(&seen, metrics) },
-        dead_letters: caller.dead_letters().count().await,
+        dead_letters: caller.dead_letters().count().await?,
         minutes,
         notable,
     }))

@@ -20,6 +20,7 @@ use tertulia_actors::{
 };
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use super::{
     counts::Counts,
@@ -39,7 +40,7 @@ const SAMPLE_EVERY: u64 = 10;
 /// The most notable events that may wait to be recorded.
 const WAITING: usize = 1_024;
 /// The most new dead letters that are read together.
-const LETTERS: usize = 10_000;
+const LETTERS: usize = 1_000;
 /// The most causes of new dead letters that are recorded together.
 const MOST_CAUSES: usize = 50;
 /// The most bytes of the reason of a dead letter or a failed delivery that are recorded.
@@ -78,7 +79,8 @@ impl Recorder {
             webhooks: Arc::downgrade(webhooks),
             access: Arc::clone(access),
             events: tertulia.events_within(Filter::everything().kinds(KINDS), WAITING),
-            last_letter: tertulia.dead_letters().list(None, usize::MAX).last().map(|letter| letter.id.clone()),
+            last_letter: DeadLetterId::from(Uuid::now_v7().to_string().as_str()),
+            letters: 0,
             restarts: HashMap::new(),
             failures: 0,
         };
@@ -142,8 +144,10 @@ struct Recording {
     webhooks: Weak<Webhooks>,
     access: Arc<ArcSwap<Access>>,
     events: EventStream,
-    /// The newest dead letter that was recorded.
-    last_letter: Option<DeadLetterId>,
+    /// The newest dead letter that was recorded, or the id of a letter of the moment when recording began.
+    last_letter: DeadLetterId,
+    /// The number of dead letters of this process when they were last read.
+    letters: u64,
     /// The number of restarts of each connection that restarted.
     restarts: HashMap<ConnectionId, u64>,
     /// The number of failed attempts of all webhooks when they were last read.
@@ -251,10 +255,21 @@ impl Recording {
     /// Records new dead letters, with one notable event for each cause.
     async fn note_letters(&mut self) {
         let Some(tertulia) = self.recorder.tertulia.upgrade() else { return };
-        let letters = tertulia.dead_letters().list(self.last_letter.as_ref(), LETTERS);
+        let written = tertulia.metrics().dead_letters.get();
+        if written == self.letters {
+            return;
+        }
+        let letters = match tertulia.dead_letters().list(Some(&self.last_letter), LETTERS).await {
+            Ok(letters) => letters,
+            Err(error) => return tracing::error!(%error, "new dead letters cannot be read; trying again"),
+        };
         drop(tertulia);
+        // If there are more letters, the next tick reads them.
+        if letters.len() < LETTERS {
+            self.letters = written;
+        }
         let Some(last) = letters.last() else { return };
-        self.last_letter = Some(last.id.clone());
+        self.last_letter = last.id.clone();
         let mut causes: HashMap<_, (&DeadLetter, u64)> = HashMap::new();
         for letter in &letters {
             let cause = (letter.kind, &letter.reason, &letter.connection, &letter.subscriber);
@@ -262,7 +277,7 @@ impl Recording {
         }
         let mut causes: Vec<_> = causes.into_values().collect();
         causes.sort_unstable_by_key(|(letter, _)| &letter.id);
-        let is_delivery = |letter: &Arc<DeadLetter>| letter.subscriber.is_some();
+        let is_delivery = |letter: &DeadLetter| letter.subscriber.is_some();
         let webhooks = if letters.iter().any(is_delivery) { self.webhooks().await } else { Vec::new() };
         // More would not be kept anyway.
         for (letter, count) in causes.into_iter().rev().take(MOST_CAUSES).rev() {

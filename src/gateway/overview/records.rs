@@ -39,13 +39,10 @@ impl Stored {
     }
 }
 
+/// The key of a record for the reach with the digest `reach`. The keys of earlier versions have the reach itself, and
+/// their records are removed as those of an unknown reach: they cover an hour.
 fn key(reach: &str, kind: &str, place: u64) -> RecordKey {
     RecordKey::of(&["overview", reach, kind, &format!("{place:03}")])
-}
-
-/// A reach can always be serialized.
-fn name(reach: &Reach) -> String {
-    serde_json::to_string(reach).unwrap_or_default()
 }
 
 /// Writes the new records of `series`, without waiting until they are durable.
@@ -53,7 +50,7 @@ pub(super) fn write(journal: &Journal, series: &mut Series) {
     if !journal.keeps() {
         return;
     }
-    let reach = name(&series.reach);
+    let reach = series.reach.digest();
     let minute = series.take_minute().and_then(|minute| {
         let number = u64::try_from(minute.time.as_second() / 60).unwrap_or_default();
         put(key(&reach, MINUTE, number % MINUTES), minute)
@@ -83,7 +80,7 @@ pub(super) async fn read(journal: &Journal, reaches: &[Reach]) -> Vec<(Reach, St
         }
         sleep(AGAIN_AFTER).await;
     };
-    let known: HashMap<String, &Reach> = reaches.iter().map(|reach| (name(reach), reach)).collect();
+    let known: HashMap<String, &Reach> = reaches.iter().map(|reach| (reach.digest(), reach)).collect();
     let (mut found, mut useless) = (HashMap::<String, Stored>::new(), Vec::new());
     for record in records {
         let is_taken = match record.key.parts().unwrap_or_default().as_slice() {

@@ -1,13 +1,12 @@
 //! The dead letters of a caller: those of the caller's own connections, and of deliveries to the caller's own webhooks.
 
-use std::{
-    collections::{BTreeSet, HashMap},
-    sync::Arc,
-};
+use std::collections::{BTreeSet, HashMap, hash_map::Entry};
 
+use actix_web::http::StatusCode;
 use tertulia_actors::{
     Tertulia,
     dead_letters::{DeadLetter, DeadLetterId, ReplayError},
+    engine::StoreError,
 };
 
 use super::webhooks::CallersWebhooks;
@@ -20,8 +19,8 @@ use crate::{
     webhooks::Webhooks,
 };
 
-/// Letters that are read at a time.
-const PAGE: usize = 1_000;
+/// Letters that are read at a time, of up to 2 MiB each.
+const PAGE: usize = 100;
 
 /// The dead letters of a caller. Each operation fails for other letters as for letters that do not exist.
 pub(in crate::gateway) struct CallersLetters<'a> {
@@ -62,38 +61,48 @@ impl<'a> CallersLetters<'a> {
         cause: Option<&CauseId>,
         after: Option<&DeadLetterId>,
         limit: usize,
-    ) -> Vec<Arc<DeadLetter>> {
+    ) -> Result<Vec<DeadLetter>, Problem> {
         let is_of_cause = |letter: &DeadLetter| cause.is_none_or(|cause| CauseId::of(letter) == *cause);
-        let (own, mut found, mut after) = (self.own().await, Vec::new(), after.cloned());
-        loop {
-            let page = self.tertulia.dead_letters().list(after.as_ref(), PAGE);
-            after = page.last().map(|letter| letter.id.clone());
-            let is_last = page.len() < PAGE;
-            let own = page.into_iter().filter(|letter| own.has(letter) && is_of_cause(letter));
-            found.extend(own.take(limit - found.len()));
-            if is_last || found.len() == limit {
-                return found;
-            }
+        let mut pages = self.pages(after).await;
+        let mut found = Vec::new();
+        while found.len() < limit
+            && let Some(page) = pages.next().await?
+        {
+            found.extend(page.into_iter().filter(is_of_cause).take(limit - found.len()));
         }
+        Ok(found)
+    }
+
+    /// All letters after the letter `after`, in pages, so that never all of them are in memory.
+    async fn pages(&self, after: Option<&DeadLetterId>) -> Pages<'a> {
+        Pages { tertulia: self.tertulia, own: self.own().await, after: after.cloned(), is_last: false }
     }
 
     /// The number of letters.
-    pub(in crate::gateway) async fn count(&self) -> usize {
+    pub(in crate::gateway) async fn count(&self) -> Result<usize, Problem> {
         if self.reach.is_everything() {
             let held = self.tertulia.metrics().dead_letters_held.get();
-            return usize::try_from(held).unwrap_or_default();
+            return Ok(usize::try_from(held).unwrap_or_default());
         }
-        self.list(None, None, usize::MAX).await.len()
+        let (mut pages, mut count) = (self.pages(None).await, 0);
+        while let Some(page) = pages.next().await? {
+            count += page.len();
+        }
+        Ok(count)
     }
 
-    pub(in crate::gateway) async fn get(&self, id: &DeadLetterId) -> Option<Arc<DeadLetter>> {
-        let letter = self.tertulia.dead_letters().get(id)?;
-        self.own().await.has(&letter).then_some(letter)
+    pub(in crate::gateway) async fn get(&self, id: &DeadLetterId) -> Result<DeadLetter, Problem> {
+        let found = self.tertulia.dead_letters().get(id).await.map_err(unreadable)?;
+        let letter = found.ok_or_else(|| ReplayError::Unknown(id.clone()))?;
+        if !self.own().await.has(&letter) {
+            return Err(ReplayError::Unknown(id.clone()).into());
+        }
+        Ok(letter)
     }
 
     /// Hands a letter over to its recipient again and deletes it.
     pub(in crate::gateway) async fn replay(&self, id: &DeadLetterId) -> Result<(), Problem> {
-        let letter = self.get(id).await.ok_or_else(|| ReplayError::Unknown(id.clone()))?;
+        let letter = self.get(id).await?;
         if Webhooks::sent(&letter) {
             self.webhooks.replay(&letter).await?;
             self.tertulia.dead_letters().remove(id).await?;
@@ -104,26 +113,64 @@ impl<'a> CallersLetters<'a> {
     }
 
     /// Returns the causes of the letters. The cause with the newest letter is first.
-    pub(in crate::gateway) async fn causes(&self) -> Vec<Cause> {
+    pub(in crate::gateway) async fn causes(&self) -> Result<Vec<Cause>, Problem> {
         let mut causes: HashMap<CauseId, Cause> = HashMap::new();
-        for letter in self.list(None, None, usize::MAX).await {
-            causes.entry(CauseId::of(&letter)).or_insert_with(|| Cause::new(&letter)).add(letter);
+        let mut pages = self.pages(None).await;
+        while let Some(page) = pages.next().await? {
+            for letter in page {
+                match causes.entry(CauseId::of(&letter)) {
+                    Entry::Occupied(mut known) => known.get_mut().add(&letter),
+                    Entry::Vacant(new) => drop(new.insert(Cause::new(&letter))),
+                }
+            }
         }
         let mut causes: Vec<Cause> = causes.into_values().collect();
         causes.sort_unstable_by(|one, other| other.newest.id.cmp(&one.newest.id));
-        causes
+        Ok(causes)
     }
 
     /// Deletes the letters of one cause. Returns their number.
-    pub(in crate::gateway) async fn remove_all(&self, cause: &CauseId) -> Result<usize, ReplayError> {
-        let letters = self.list(Some(cause), None, usize::MAX).await;
-        let ids: Vec<DeadLetterId> = letters.iter().map(|letter| letter.id.clone()).collect();
-        self.tertulia.dead_letters().remove_all(&ids).await
+    pub(in crate::gateway) async fn remove_all(&self, cause: &CauseId) -> Result<usize, Problem> {
+        let (mut pages, mut removed) = (self.pages(None).await, 0);
+        while let Some(page) = pages.next().await? {
+            let of_cause = page.iter().filter(|letter| CauseId::of(letter) == *cause);
+            let ids: Vec<DeadLetterId> = of_cause.map(|letter| letter.id.clone()).collect();
+            removed += self.tertulia.dead_letters().remove_all(&ids).await?;
+        }
+        Ok(removed)
     }
 
     /// Deletes a letter.
-    pub(in crate::gateway) async fn remove(&self, id: &DeadLetterId) -> Result<(), ReplayError> {
-        self.get(id).await.ok_or_else(|| ReplayError::Unknown(id.clone()))?;
-        self.tertulia.dead_letters().remove(id).await.map(drop)
+    pub(in crate::gateway) async fn remove(&self, id: &DeadLetterId) -> Result<(), Problem> {
+        self.get(id).await?;
+        self.tertulia.dead_letters().remove(id).await?;
+        Ok(())
     }
+}
+
+/// A caller's letters, read a page at a time.
+struct Pages<'a> {
+    tertulia: &'a Tertulia,
+    own: Own<'a>,
+    after: Option<DeadLetterId>,
+    is_last: bool,
+}
+
+impl Pages<'_> {
+    /// The caller's letters among the next letters; `None` after the last one.
+    async fn next(&mut self) -> Result<Option<Vec<DeadLetter>>, Problem> {
+        if self.is_last {
+            return Ok(None);
+        }
+        let mut page = self.tertulia.dead_letters().list(self.after.as_ref(), PAGE).await.map_err(unreadable)?;
+        self.is_last = page.len() < PAGE;
+        self.after = page.last().map(|letter| letter.id.clone());
+        page.retain(|letter| self.own.has(letter));
+        Ok(Some(page))
+    }
+}
+
+fn unreadable(error: StoreError) -> Problem {
+    tracing::error!(%error, "the dead letters cannot be read");
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "store-unavailable", "the store cannot be read now; try again")
 }

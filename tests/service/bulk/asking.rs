@@ -58,6 +58,7 @@ async fn a_job_that_cannot_be_understood_is_refused_with_its_stable_code() {
     let running = Running::start(MANAGER);
     let all = json!({ "all": true });
     let many: Vec<String> = (0..10_001).map(|number| number.to_string()).collect();
+    let long = json!(["1".repeat(257)]);
     for (body, expected) in [
         (json!({ "operation": "close", "filter": {} }), (422, "no-condition")),
         (json!({ "operation": "close", "filter": { "all": false } }), (422, "no-condition")),
@@ -68,6 +69,7 @@ async fn a_job_that_cannot_be_understood_is_refused_with_its_stable_code() {
         (json!({ "operation": "close", "filter": { "updatedBefore": "yesterday" } }), (400, "bad-request")),
         (json!({ "operation": "close", "filter": { "conversations": [] } }), (422, "too-many-items")),
         (json!({ "operation": "close", "filter": { "conversations": many } }), (422, "too-many-items")),
+        (json!({ "operation": "close", "filter": { "conversations": long } }), (422, "filter-too-long")),
         (json!({ "operation": "close", "filter": { "connection": "none" } }), (404, "unknown-connection")),
         (json!({ "operation": "close", "filter": all, "arguments": { "skillId": "1" } }), (400, "bad-request")),
         (json!({ "operation": "close", "filter": all, "rate": 0 }), (422, "bad-rate")),

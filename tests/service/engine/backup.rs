@@ -27,7 +27,7 @@ fn key() -> RecordKey {
 fn commit(store: &EmbeddedStore, number: u64) {
     let records = Table::ALL.map(|table| Change::Put(table, Record::new(key(), format!("{number:<5000}"))));
     let events = new_events((number - 1) * TOGETHER + 1..=number * TOGETHER);
-    store.commit(&Commit { number, events, changes: records.to_vec() }).unwrap();
+    store.commit(&Commit { number, events, changes: records.to_vec(), ..Commit::default() }).unwrap();
     store.keep_house(Timestamp(0), (number * TOGETHER).saturating_sub(2_000), usize::MAX).unwrap();
 }
 

@@ -102,7 +102,7 @@ fn commit(number: u64, bytes: usize) -> Commit {
     let events =
         (first..first + TOGETHER).map(|offset| NewEvent { json: noise(offset, bytes).into(), ..event(offset) });
     let changes = vec![Change::Put(Table::Snapshots, record(number))];
-    Commit { number: number + 1, events: events.collect(), changes }
+    Commit { number: number + 1, events: events.collect(), changes, ..Commit::default() }
 }
 
 fn record(number: u64) -> Record {

@@ -23,7 +23,7 @@ const RECORDS: u64 = 25;
 fn commit(number: u64) -> Commit {
     let last = number * TOGETHER;
     let puts = (0..RECORDS).map(|record| Change::Put(Table::Snapshots, Record::new(key(record), value(number))));
-    Commit { number, events: new_events(last + 1 - TOGETHER..=last), changes: puts.collect() }
+    Commit { number, events: new_events(last + 1 - TOGETHER..=last), changes: puts.collect(), ..Commit::default() }
 }
 
 fn key(record: u64) -> RecordKey {

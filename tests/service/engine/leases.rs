@@ -5,7 +5,7 @@ use std::{fs, os::unix::fs::PermissionsExt as _, path::Path, process};
 use tertulia::engine::embedded::FileLeases;
 use tertulia_actors::{
     core::id::AccountId,
-    engine::{Lease, LeaseError, Leases, LoginName},
+    engine::{Lease, LeaseError, LoginName},
 };
 
 use super::child::{self, Child};

@@ -25,6 +25,7 @@ mod backup;
 mod child;
 mod damage;
 mod directory;
+mod duties;
 mod expiry;
 mod full;
 mod kill;
@@ -72,7 +73,7 @@ fn new_events(offsets: impl IntoIterator<Item = u64>) -> Vec<NewEvent> {
 
 /// Commits under the next number.
 fn try_to_commit(store: &dyn Store, events: Vec<NewEvent>, changes: Vec<Change>) -> Result<Committed, CommitError> {
-    store.commit(&Commit { number: store.last_commit() + 1, events, changes })
+    store.commit(&Commit { number: store.last_commit() + 1, events, changes, ..Commit::default() })
 }
 
 /// Commits under the next number.

@@ -20,7 +20,7 @@ fn next(store: &dyn Store) -> Commit {
         put(Table::Notes, &["b"], "1"),
         Change::Remove(Table::Notes, RecordKey::of(&["c"])),
     ];
-    Commit { number: store.last_commit() + 1, events: new_events(3..=4), changes }
+    Commit { number: store.last_commit() + 1, events: new_events(3..=4), changes, ..Commit::default() }
 }
 
 fn a_repeated_commit_is_answered_as_the_first_time_and_made_once(store: &impl Store) {

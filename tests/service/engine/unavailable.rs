@@ -10,8 +10,8 @@ use bytes::Bytes;
 use tertulia_actors::{
     core::time::Timestamp,
     engine::{
-        Change, Commit, CommitError, Committed, History, Journal, Loggable, MemoryStore, NewEvent, Record, RecordKey,
-        Retention, Step, Store, StoreError, Table,
+        Change, Cluster, Commit, CommitError, Committed, History, Journal, Loggable, MemoryStore, NewEvent, Record,
+        RecordKey, Retention, Step, Store, StoreError, Table,
     },
 };
 
@@ -75,6 +75,10 @@ impl Faulty {
 impl Store for Faulty {
     fn history(&self) -> History {
         self.store.history()
+    }
+
+    fn cluster(&self) -> Arc<dyn Cluster> {
+        self.store.cluster()
     }
 
     fn last_commit(&self) -> u64 {
@@ -151,7 +155,8 @@ fn say(
     let heard = heard.clone();
     let changes = vec![Change::PutNew(Table::Notes, Record::new(RecordKey::of(&[&text]), "x"))];
     let events: Vec<Arc<dyn Loggable>> = vec![Arc::new(Said { text: text.clone(), padding })];
-    journal.append(Step { events, changes, then: Some(Box::new(move |outcome| heard.send((text, outcome)).unwrap())) });
+    let then = Box::new(move |outcome| heard.send((text, outcome)).unwrap());
+    journal.append(Step { events, changes, then: Some(then), ..Step::default() });
 }
 
 fn start(store: &Arc<Faulty>) -> Arc<Journal> {

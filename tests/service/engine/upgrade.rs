@@ -132,7 +132,12 @@ fn the_store_goes_on_in_the_present_format() {
     let store = old.open();
     let (table, snapshot) = (Table::Snapshots, records(&store, Table::Snapshots)[0].1.clone());
     let over = Record { value: "{}".into(), ..snapshot.clone() }.until(Timestamp(10));
-    let next = Commit { number: COMMITS + 1, events: vec![event(39)], changes: vec![Change::Put(table, over.clone())] };
+    let next = Commit {
+        number: COMMITS + 1,
+        events: vec![event(39)],
+        changes: vec![Change::Put(table, over.clone())],
+        ..Commit::default()
+    };
     assert_eq!(store.commit(&next).unwrap().first, 39);
     assert!(records(&store, table).iter().any(|(_, record)| *record == over));
     drop(store);

@@ -287,7 +287,9 @@ async fn every_row_that_acts_does_so_once_for_a_key() {
     let letters = walk.running.service.tertulia().dead_letters().clone();
     let letter = timeout(PATIENCE, async {
         loop {
-            if let Some(letter) = letters.list(None, 10).into_iter().find(|one| one.kind == DeadLetterKind::Frame) {
+            if let Some(letter) =
+                letters.list(None, 10).await.unwrap().into_iter().find(|one| one.kind == DeadLetterKind::Frame)
+            {
                 return letter.id.to_string();
             }
             sleep(LOOK_EVERY).await;

@@ -108,8 +108,8 @@ async fn all_responses_match_their_schemas_exactly() {
     running.emulator.inject(Fault::new(FaultKind::Malformed).user("bot1"));
     running.emulator.say(&id, "once more").unwrap_or_default();
     let letters = running.service.tertulia().dead_letters().clone();
-    until(|| !letters.list(None, 1).is_empty()).await;
-    let letter = letters.list(None, 1)[0].id.to_string();
+    until(|| running.service.tertulia().metrics().dead_letters.get() > 0).await;
+    let letter = letters.list(None, 1).await.unwrap()[0].id.to_string();
 
     for (name, path) in [
         ("Conversation", by),

@@ -49,6 +49,15 @@ pub(super) fn with_key(metadata: &[Value], key: &CommandKey) -> Result<(Vec<Valu
         metadata.push(json!({ "type": EXTERNAL_ID, "id": key }));
     }
     let key = own.unwrap_or_else(|| key.clone());
+    check_key(&key)?;
+    Ok((metadata, key))
+}
+
+/// Checks the length of a command's key.
+///
+/// # Errors
+/// [`Refusal::BadKey`] if the key has not 1 to [`KEY_CHARS`] characters.
+pub fn check_key(key: &CommandKey) -> Result<(), Refusal> {
     let length = key.as_str().chars().count();
-    if (1..=KEY_CHARS).contains(&length) { Ok((metadata, key)) } else { Err(Refusal::BadKey { length }) }
+    if (1..=KEY_CHARS).contains(&length) { Ok(()) } else { Err(Refusal::BadKey { length }) }
 }

@@ -31,7 +31,7 @@ pub use command::{Command, HostedFile, MessageRange, SendFileNotice, SendRichTex
 pub use error::{CommandError, Refusal};
 pub use identity::Identity;
 pub use isolation::Isolation;
-pub use key::{KEY_CHARS, key_of};
+pub use key::{KEY_CHARS, check_key, key_of};
 pub use limits::Limits;
 pub use plan::{AnswerKind, Plan, PlannedRequest, Repeat};
 pub use remedy::Remedy;

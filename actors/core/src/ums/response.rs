@@ -5,7 +5,7 @@ use thiserror::Error;
 
 use super::{Code, Json, Response, Text, UserProfile};
 use crate::{
-    id::{ConversationId, SubscriptionId},
+    id::{ConversationId, LONGEST_ID, SubscriptionId},
     time::Timestamp,
 };
 
@@ -117,10 +117,14 @@ impl Response<'_> {
     /// Returns the new conversation's id.
     ///
     /// # Errors
-    /// [`AnswerError`] if refused or without an id (a text body is a refusal despite its code,
-    /// [§5.3](crate::protocol#53)).
+    /// [`AnswerError`] if refused, without an id (a text body is a refusal despite its code,
+    /// [§5.3](crate::protocol#53)), or with an id longer than [`LONGEST_ID`].
     pub fn conversation_created(&self) -> Result<ConversationId, AnswerError> {
-        self.read().map(|Created { conversation_id }| conversation_id)
+        let Created { conversation_id } = self.read()?;
+        if conversation_id.as_str().len() > LONGEST_ID {
+            return Err(AnswerError::Unexpected(format!("a conversation id of more than {LONGEST_ID} bytes")));
+        }
+        Ok(conversation_id)
     }
 
     /// Returns the published event's sequence in its dialog, if the platform sends it; not valid for chat states

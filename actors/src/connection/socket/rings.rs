@@ -61,7 +61,7 @@ impl Connection {
                 let offer = Offer {
                     ring_id: RingId::from(&ring.ring_id),
                     ring_state: ring.ring_state.clone(),
-                    conversation_id: conversation.map(ConversationId::from),
+                    conversation_id: conversation.and_then(ConversationId::from_wire),
                     skill_id: skill.map(SkillId::from),
                     consumer_id: consumer.map(UserId::from),
                     ring_expiration_ts: ring.ring_expiration_ts,

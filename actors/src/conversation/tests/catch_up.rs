@@ -84,7 +84,7 @@ async fn a_known_sequence_with_other_content_becomes_one_dead_letter() {
     conversation.do_send(HandleRequest::Inspect(reply));
     members.await.unwrap();
     assert_eq!(metrics.records_contradicting.get(), 1);
-    let letters = dead_letters.list(None, 8);
+    let letters = dead_letters.list(None, 8).await.unwrap();
     assert_eq!(letters.len(), 1);
     assert_eq!(letters[0].kind, DeadLetterKind::Records);
     assert_eq!(letters[0].reason, "record 0 of dialog c1 has other content than the one that was taken");

@@ -61,11 +61,9 @@ pub(crate) fn upstream(parent: Recipient<ChildReport>, requests: Recipient<Ask>)
         parent,
         policy: Arc::default(),
         directory: Arc::default(),
-        dead_letters: Arc::new(DeadLetters::new(
-            DeadLetterLimits::default(),
-            Arc::clone(&metrics),
-            Arc::clone(&journal),
-        )),
+        dead_letters: Arc::new(
+            DeadLetters::new(DeadLetterLimits::default(), Arc::clone(&metrics), Arc::clone(&journal)).unwrap(),
+        ),
         drill: None,
         requests,
         client: PlatformClient::through(None, platform, "12345678".into()),

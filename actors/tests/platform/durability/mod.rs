@@ -20,7 +20,7 @@ use disk::{Cut, Disk, never, once_accepted, once_accepted_unheard, once_suspecte
 use run::Run;
 use serde_json::{Value, json};
 use tertulia_actors::{
-    Tertulia,
+    StartError, Tertulia,
     connection::ConnectionSettings,
     conversation::{ConversationError, ConversationHandle, Done},
     core::{
@@ -252,7 +252,7 @@ async fn what_a_command_is_suspected_of_is_known_to_the_next_run_before_it_is_se
     let same = ask(&conversation, "order-66", "poison").await.unwrap_err();
     assert_eq!(same, ConversationError::ClosedConnection { code: 4410 });
     ask(&run.taken(&other).await, "fine", "fine").await.unwrap();
-    assert_eq!(run.tertulia.dead_letters().list(None, 10).len(), 1);
+    assert_eq!(run.tertulia.dead_letters().list(None, 10).await.unwrap().len(), 1);
     assert_eq!((refused(), said(&emulator)), (2, vec!["fine".to_owned()]));
     run.end().await;
 }
@@ -417,6 +417,22 @@ async fn a_command_asked_again_before_its_answer_is_kept_acts_once() {
     assert_eq!((first.await.unwrap().unwrap().sequence, second.await.unwrap().sequence), (Some(0), Some(0)));
     assert_eq!(said(&emulator), ["done"]);
     tertulia.stop(PATIENCE).await;
+}
+
+/// A record that the store refuses would stop every later commit.
+#[actix_rt::test]
+async fn names_that_are_too_long_for_the_keys_of_records_are_refused() {
+    let (emulator, store) = (Emulator::start(EmulatorConfig::default()).unwrap(), store());
+    let run = Run::begin(&emulator, &store, never);
+    let conversation = run.taken(&emulator.create_conversation(None, None)).await;
+    let long = "k".repeat(3_000);
+    assert_eq!(ask(&conversation, &long, "hello").await.unwrap_err().code(), "bad-key");
+    let close = conversation.perform_durably(long.as_str().into(), "close", Command::Close, PATIENCE, PATIENCE);
+    assert_eq!(close.await.unwrap_err().code(), "bad-key");
+    let refused = run.tertulia.connect(ConnectionSettings { id: long.as_str().into(), ..bot(2) });
+    assert!(matches!(refused, Err(StartError::IdTooLong(3_000))));
+    assert_eq!(ask(&conversation, "k", "hello").await.unwrap().sequence, Some(0));
+    run.end().await;
 }
 
 /// A consumer's message, as a webhook or queue brings it.

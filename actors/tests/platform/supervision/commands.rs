@@ -22,14 +22,14 @@ async fn a_command_that_panics_is_answered_and_kept_and_the_others_go_on() {
     let failed = stage.event("command-failed").await;
     assert_eq!(failed.conversation.as_ref(), Some(conversation.id()));
 
-    let letters = letters(&stage);
+    let letters = letters(&stage).await;
     let [letter] = &letters[..] else { panic!("{letters:?}") };
     assert_eq!(letter.kind, DeadLetterKind::Command);
     stage.tertulia.replay_dead_letter(&letter.id).await.unwrap();
     stage.until(|event| event.data.name() == "command-sent").await;
     assert_eq!(conversation.send_text("3").await.unwrap().sequence, Some(3));
     assert_eq!(stage.said(), ["1", "2", "0", "3"]);
-    assert!(super::letters(&stage).is_empty());
+    assert!(super::letters(&stage).await.is_empty());
 }
 
 /// Promise 4: a send whose response is lost with the panic is looked up, and not repeated.

@@ -66,12 +66,12 @@ async fn a_conversation_without_a_socket_is_quarantined_and_released_as_any_othe
 
     trouble.end();
     stage.tertulia.connection(&hook).release(&failing).await.unwrap();
-    for letter in letters(&stage) {
+    for letter in letters(&stage).await {
         assert_eq!((letter.kind, letter.conversation.as_ref()), (DeadLetterKind::Records, Some(&failing)));
         stage.tertulia.replay_dead_letter(&letter.id).await.unwrap();
     }
     assert_eq!(stage.texts(&hook, 2).await, ["text 0", "text 1"], "nothing but the dead letters had them");
-    assert!(letters(&stage).is_empty());
+    assert!(letters(&stage).await.is_empty());
 }
 
 #[actix_rt::test]
@@ -80,10 +80,10 @@ async fn a_webhook_that_cannot_be_read_is_a_dead_letter() {
     let hook = intake(&stage, &Trouble::default()).await;
     let refused = stage.tertulia.connection(&hook).receive_notification(Bytes::from_static(b"{ not JSON")).await;
     assert!(matches!(refused, Err(ConnectionError::MalformedNotification(_))));
-    let letter = letters(&stage).remove(0);
+    let letter = letters(&stage).await.remove(0);
     assert_eq!((letter.kind, &letter.body[..]), (DeadLetterKind::Frame, &b"{ not JSON"[..]));
     stage.tertulia.replay_dead_letter(&letter.id).await.unwrap();
-    assert_eq!(letters(&stage).len(), 1, "it comes back as another one");
+    assert_eq!(letters(&stage).await.len(), 1, "it comes back as another one");
 }
 
 /// The platform keeps a refused webhook and sends it again.

@@ -71,6 +71,6 @@ async fn a_conversation_that_is_kept_goes_on_from_the_store_after_a_panic_and_af
     assert_eq!(texts, ["0", "1", "2", "3"]);
     let expected: Vec<u64> = (1..).take(sequences.len()).collect();
     assert_eq!(sequences, expected, "numbered without a hole");
-    assert_eq!(letters(&stage).len(), 4);
+    assert_eq!(letters(&stage).await.len(), 4);
     stage.tertulia.stop(PATIENCE).await;
 }

@@ -104,8 +104,8 @@ fn set(config: EmulatorConfig, supervision: SupervisionSettings, arbiters: usize
     Stage::of(emulator, tertulia)
 }
 
-fn letters(stage: &Stage) -> Vec<Arc<DeadLetter>> {
-    stage.tertulia.dead_letters().list(None, usize::MAX)
+async fn letters(stage: &Stage) -> Vec<DeadLetter> {
+    stage.tertulia.dead_letters().list(None, usize::MAX).await.unwrap()
 }
 
 /// Waits until a member has this value.

@@ -22,7 +22,7 @@ async fn after_a_state_that_panics_the_members_are_right_all_the_same() {
     stage.event("conversation-restarted").await;
     until_member(&conversation, "ttrValue", 77).await;
 
-    let letters = letters(&stage);
+    let letters = letters(&stage).await;
     let [letter] = &letters[..] else { panic!("{letters:?}") };
     assert_eq!((&letter.connection, letter.conversation.as_ref()), (&bot, Some(conversation.id())));
     assert_eq!((letter.kind, letter.reason.as_str()), (DeadLetterKind::State, "told to panic on State"));
@@ -37,7 +37,7 @@ async fn after_a_state_that_panics_the_members_are_right_all_the_same() {
     let taken_since =
         metrics.state_notifications_ignored.get() + metrics.state_notifications_out_of_order.get() - taken;
     assert_eq!(taken_since, 1, "it is taken this time, and is nothing new");
-    assert!(super::letters(&stage).is_empty());
+    assert!(super::letters(&stage).await.is_empty());
     let again = stage.tertulia.replay_dead_letter(&letter.id).await;
     assert_eq!(again, Err(ReplayError::Unknown(letter.id.clone())));
 }
@@ -55,12 +55,12 @@ async fn messages_that_panic_are_reported_once_and_in_order() {
         stage.emulator.say(conversation.id().as_str(), text).unwrap();
     }
     assert_eq!(stage.texts(&bot, 20).await, expected);
-    assert!(!letters(&stage).is_empty());
-    assert!(letters(&stage).iter().all(|letter| letter.kind == DeadLetterKind::Records));
+    assert!(!letters(&stage).await.is_empty());
+    assert!(letters(&stage).await.iter().all(|letter| letter.kind == DeadLetterKind::Records));
     assert_eq!(stage.tertulia.metrics().message_gaps.get(), 0);
 
     trouble.end();
-    for letter in letters(&stage) {
+    for letter in letters(&stage).await {
         stage.tertulia.replay_dead_letter(&letter.id).await.unwrap();
     }
     stage.emulator.say(conversation.id().as_str(), "last").unwrap();
@@ -81,12 +81,12 @@ async fn a_history_that_panics_is_asked_for_again() {
     stage.event("connection.disconnected").await;
     stage.emulator.say(conversation.id().as_str(), "missed").unwrap();
     assert_eq!(stage.texts(&bot, 1).await, ["missed"]);
-    let letters = letters(&stage);
+    let letters = letters(&stage).await;
     let [letter] = &letters[..] else { panic!("{letters:?}") };
     assert_eq!(letter.kind, DeadLetterKind::Answer);
     let refused = stage.tertulia.replay_dead_letter(&letter.id).await;
     assert_eq!(refused, Err(ReplayError::NotReplayable(letter.id.clone())));
-    assert_eq!(super::letters(&stage).len(), 1, "it stays to be read");
+    assert_eq!(super::letters(&stage).await.len(), 1, "it stays to be read");
 }
 
 /// Promise 7: a frame that cannot be parsed is kept, with the reason.
@@ -98,13 +98,13 @@ async fn a_frame_that_cannot_be_read_is_a_dead_letter_again_when_it_is_replayed(
     stage.emulator.inject(Fault::new(FaultKind::Malformed).user("bot1"));
     stage.emulator.say(conversation.id().as_str(), "hello").unwrap();
     assert_eq!(stage.texts(&bot, 1).await, ["hello"]);
-    let first = letters(&stage).remove(0);
+    let first = letters(&stage).await.remove(0);
     assert_eq!((first.kind, &first.conversation, &first.connection), (DeadLetterKind::Frame, &None, &bot));
     assert!(!first.body.is_empty() && !first.reason.is_empty());
 
-    let before = letters(&stage).len();
+    let before = letters(&stage).await.len();
     stage.tertulia.replay_dead_letter(&first.id).await.unwrap();
-    let after = letters(&stage);
+    let after = letters(&stage).await;
     assert_eq!(after.len(), before);
     assert_eq!(after.last().unwrap().body, first.body);
     assert!(after.iter().all(|letter| letter.id != first.id));

@@ -36,7 +36,7 @@ async fn a_quarantined_conversation_is_listed_refuses_commands_and_goes_on_when_
         let failure = handle.send_text("nobody takes it").await.unwrap_err();
         assert_eq!((failure.code(), failure), ("conversation-quarantined", ConversationError::Quarantined));
     }
-    let letter = letters(&stage).remove(0);
+    let letter = letters(&stage).await.remove(0);
     let refused = stage.tertulia.replay_dead_letter(&letter.id).await;
     assert_eq!(refused, Err(ReplayError::NobodyThere(letter.id.clone())));
     assert_eq!(stage.tertulia.metrics().conversations_in_quarantine.get(), 1);

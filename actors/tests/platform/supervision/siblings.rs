@@ -105,7 +105,7 @@ async fn one_of_a_thousand_conversations_fails_and_no_other_notices() {
         assert_eq!(heard.sequences[id], numbered, "the numbers of {id} have no hole");
     }
     assert!(heard.texts[&failing].len() > before_release, "it caught up with what it missed");
-    let (letters, metrics) = (letters(&stage), stage.tertulia.metrics());
+    let (letters, metrics) = (letters(&stage).await, stage.tertulia.metrics());
     assert_eq!(letters.len(), RESTARTS as usize + 1, "each panic is one letter");
     assert!(letters.iter().all(|letter| letter.conversation.as_ref() == Some(&failing)));
     assert_eq!(metrics.conversation_restarts.get(), u64::from(RESTARTS));

@@ -1,6 +1,8 @@
 //! What is a refusal, and in whose words (§4.5, ER-3).
 
-use crate::ums::*;
+use serde_json::json;
+
+use crate::{id::LONGEST_ID, ums::*};
 
 fn response(text: &str) -> Response<'_> {
     match Frame::decode(text).unwrap() {
@@ -94,6 +96,13 @@ fn er_3_the_send_api_says_the_same_in_an_object() {
 fn a_new_conversation_without_an_id_is_an_unexpected_answer() {
     let text = r#"{"kind":"resp","reqId":"1","code":200,"type":"StringResponse","body":"Skill does not exist"}"#;
     assert!(matches!(response(text).conversation_created(), Err(AnswerError::Unexpected(_))));
+    let created = |length| {
+        let body = json!({ "conversationId": "c".repeat(length) });
+        let text = json!({ "kind": "resp", "reqId": "1", "code": 200, "body": body }).to_string();
+        response(&text).conversation_created()
+    };
+    assert!(created(LONGEST_ID).is_ok());
+    assert!(matches!(created(LONGEST_ID + 1), Err(AnswerError::Unexpected(_))), "its records could not be stored");
     assert!(matches!(
         response(r#"{"kind":"resp","reqId":"1","code":200}"#).subscribed(),
         Err(AnswerError::Unexpected(_))

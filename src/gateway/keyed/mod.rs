@@ -2,39 +2,39 @@
 //!
 //! Every resource that acts takes its key from a [`Once`]. [`Once::act`] stores the request before it acts, and its
 //! response before the response is sent. A request of a previous run without a response may or may not have had its
-//! effect, so it is not repeated. Commands in a conversation, webhooks and bulk jobs store the key together with their
-//! effect ([`Once::key`]), so that a crash leaves no doubt.
+//! effect, so it is not repeated. Of processes that share a store, only the one that stored the request first acts.
+//! Commands in a conversation, webhooks and bulk jobs store the key together with their effect ([`Once::key`]), so that
+//! a crash leaves no doubt.
+
+mod request;
+#[cfg(test)]
+mod tests;
 
 use std::{
     future::{Ready, ready},
     sync::Arc,
-    time::Duration,
 };
 
 use actix_web::{
     FromRequest, HttpRequest, HttpResponse,
     dev::Payload,
     http::{StatusCode, header, header::HeaderMap},
-    rt,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tertulia_actors::{
-    core::{command::KEY_CHARS, id::CommandKey, time::Timestamp},
-    engine::{Change, Journal, Record, RecordKey, StoreError, Table},
+    core::{command::KEY_CHARS, id::CommandKey},
+    engine::RecordKey,
 };
-use tokio::time::timeout;
 use utoipa::{
     IntoParams,
     openapi::path::{Parameter, ParameterIn},
 };
 
+use self::request::{KeyedRequest, Unanswered};
 use super::{body::Digest, problem::Problem, state::Caller, under_way::Turn};
 
 const HEADER: &str = "idempotency-key";
-const VERSION: u32 = 1;
-/// How long a request waits for another request with the same key.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The header, for the OpenAPI document.
 #[derive(IntoParams)]
@@ -121,23 +121,6 @@ impl From<Reply> for HttpResponse {
     }
 }
 
-/// The stored record of a request. Like the outcomes of commands, it is deleted a day after `at`.
-#[derive(Serialize, Deserialize)]
-struct Kept {
-    version: u32,
-    digest: String,
-    /// In milliseconds.
-    at: i64,
-    reply: Option<Reply>,
-}
-
-/// What happens to a request whose earlier repetition was never answered.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Unanswered {
-    Refuse,
-    Repeat,
-}
-
 /// A request that acts, and its key if it has one.
 pub(super) struct Once {
     caller: Caller,
@@ -189,7 +172,7 @@ impl Once {
     /// The other request takes too long.
     pub(super) async fn turn(&self) -> Result<Option<Turn>, Problem> {
         let Some(key) = &self.key else { return Ok(None) };
-        self.enter(&self.record(key)).await.map(Some)
+        request::enter(&self.caller.state().under_way, &self.record(key)).await.map(Some)
     }
 
     /// Answers a request without a body with the result of `act`, as [`Once::act`] does.
@@ -239,102 +222,23 @@ impl Once {
         act: impl Future<Output = Result<Reply, Problem>> + 'static,
     ) -> Result<HttpResponse, Problem> {
         let Some(key) = &self.key else { return Ok(act.await?.into()) };
-        let record = self.record(key);
-        let turn = self.enter(&record).await?;
-        let journal = Arc::clone(self.caller.state().everything().journal());
-        if let Some(kept) = read(&journal, record.clone()).await.map_err(unreadable)? {
-            return answered(kept, digest, key);
-        }
-        let asked = Kept { version: VERSION, digest: digest.as_str().to_owned(), at: now(), reply: None };
-        if unanswered == Unanswered::Refuse {
-            write(&journal, &record, &asked).await?;
-        }
-        let task = rt::spawn(async move {
-            let _turn = turn;
-            let outcome = act.await;
-            match &outcome {
-                Ok(reply) => {
-                    let answered = Kept { reply: Some(reply.repeated()), at: now(), ..asked };
-                    write(&journal, &record, &answered).await?;
-                }
-                Err(problem) if problem.is_outcome_unknown() => {}
-                // The request had no effect, so it may be repeated.
-                Err(_) if unanswered == Unanswered::Repeat => {}
-                Err(_) => commit(&journal, Change::Remove(Table::Answers, record)).await?,
-            }
-            outcome
-        });
-        match task.await {
-            Ok(outcome) => Ok(outcome?.into()),
-            Err(_) => Err(Problem::new(
-                StatusCode::INTERNAL_SERVER_ERROR,
-                "internal",
-                "the request failed inside the service",
-            )),
-        }
+        let state = self.caller.state();
+        let request = KeyedRequest {
+            journal: Arc::clone(state.everything().journal()),
+            under_way: Arc::clone(&state.under_way),
+            record: self.record(key),
+            key: key.clone(),
+            digest: digest.as_str().to_owned(),
+        };
+        Ok(request.answer(unanswered, act).await?.into())
     }
 
     /// The name of the key's record. Callers of different reach have different keys, so that none gets the response of
-    /// another.
+    /// another. The path and the reach, which may be long, are in it as digests. Records of earlier versions have the
+    /// texts themselves in the key and are not found; a response is kept for a day.
     fn record(&self, key: &CommandKey) -> RecordKey {
         // Commands' keys begin with a connection's name, which is never empty, so they cannot equal this key.
-        let reach = self.caller.reach();
-        if reach.is_everything() {
-            return RecordKey::of(&["", &self.path, key.as_str()]);
-        }
-        RecordKey::of(&["", &self.path, key.as_str(), &reach.to_string()])
+        let path = Digest::of(&self.path, []);
+        RecordKey::of(&["", path.as_str(), key.as_str(), &self.caller.reach().digest()])
     }
-
-    async fn enter(&self, record: &RecordKey) -> Result<Turn, Problem> {
-        let under_way = &self.caller.state().under_way;
-        timeout(PATIENCE, under_way.enter(record)).await.map_err(|_| {
-            let detail = "another request with this key is being answered";
-            Problem::new(StatusCode::CONFLICT, "key-in-use", detail).header(header::RETRY_AFTER, "1")
-        })
-    }
-}
-
-fn answered(kept: Kept, digest: &Digest, key: &CommandKey) -> Result<HttpResponse, Problem> {
-    if kept.digest != digest.as_str() {
-        let detail = format!("the Idempotency-Key {key} was already used with another body");
-        return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "key-reused", detail));
-    }
-    let unknown = || {
-        let detail = format!(
-            "outcome unknown: an earlier request with the key {key} was never answered and may have had its effect"
-        );
-        Problem::new(StatusCode::GATEWAY_TIMEOUT, "outcome-unknown", detail).with("key", key.as_str())
-    };
-    kept.reply.map(HttpResponse::from).ok_or_else(unknown)
-}
-
-fn unreadable(error: StoreError) -> Problem {
-    tracing::error!(%error, "the stored answers to earlier requests cannot be read");
-    Problem::new(
-        StatusCode::SERVICE_UNAVAILABLE,
-        "store-unavailable",
-        "the store cannot tell whether this key was used before; try again",
-    )
-}
-
-fn now() -> i64 {
-    jiff::Timestamp::now().as_millisecond()
-}
-
-async fn read(journal: &Journal, key: RecordKey) -> Result<Option<Kept>, StoreError> {
-    if !journal.keeps() {
-        return Ok(None);
-    }
-    let value = journal.read(move |store| store.get(Table::Answers, &key)).await?;
-    Ok(value.and_then(|value| serde_json::from_slice(&value).ok()))
-}
-
-async fn write(journal: &Journal, key: &RecordKey, kept: &Kept) -> Result<(), Problem> {
-    let value = serde_json::to_vec(kept).unwrap_or_default();
-    let until = Timestamp(kept.at).after(journal.retention().answers);
-    commit(journal, Change::Put(Table::Answers, Record::new(key.clone(), value).until(until))).await
-}
-
-async fn commit(journal: &Journal, change: Change) -> Result<(), Problem> {
-    journal.keep(vec![change]).await.map(drop).map_err(|_| Problem::stopping())
 }
