@@ -8,13 +8,31 @@ use std::{collections::BTreeSet, fs, path::Path};
 /// The most names that a user can be asked to know.
 const MOST: usize = 100;
 
+/// What only the author of a store needs. These names are listed like all others, and are not counted.
+const OF_STORES: [&str; 13] = [
+    "engine::Change",
+    "engine::Cluster",
+    "engine::ClusterError",
+    "engine::Commit",
+    "engine::CommitError",
+    "engine::Committed",
+    "engine::History",
+    "engine::Lease",
+    "engine::LeaseError",
+    "engine::LoginName",
+    "engine::NewEvent",
+    "engine::StoreCopy",
+    "engine::Table",
+];
+
 #[test]
 fn the_exported_names_are_those_on_the_list() {
     let mut names = BTreeSet::new();
     collect(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src/lib.rs"), "", &mut names);
     let found: Vec<&str> = names.iter().map(String::as_str).collect();
     assert_eq!(found.join("\n"), include_str!("public_names.txt").trim_end(), "actors/tests/public_names.txt differs");
-    assert!(found.len() <= MOST, "{} names are exported", found.len());
+    let counted = found.iter().filter(|name| !OF_STORES.contains(name)).count();
+    assert!(counted <= MOST, "{counted} names are exported to users");
 }
 
 /// Notes what the module in `file` exports, and what its public modules export. An item of a module is not indented,

@@ -32,6 +32,7 @@ mod step_up;
 mod storm;
 mod subscriptions;
 mod supervision;
+mod suspended;
 mod token_provider;
 mod trouble;
 mod updates;

@@ -1,0 +1,80 @@
+//! A process that may not act sends nothing, whatever is queued.
+
+use std::{num::NonZeroUsize, sync::Arc, time::Duration};
+
+use tertulia_actors::{
+    Tertulia,
+    core::{id::ConversationId, placement::DutyName},
+    engine::{Cluster, LocalCluster},
+};
+use tertulia_emulator::{Emulator, EmulatorConfig};
+use tokio::time::timeout;
+
+use crate::stage::{PATIENCE, Stage, bot, message, platform};
+
+/// A stage whose process is one node of the returned cluster.
+fn stage() -> (Stage, LocalCluster) {
+    let cluster = LocalCluster::default();
+    let emulator = Emulator::start(EmulatorConfig::default()).unwrap();
+    let builder = Tertulia::builder().platform(platform(&emulator)).arbiters(NonZeroUsize::MIN);
+    let tertulia = builder.cluster(Arc::new(cluster.clone())).start().unwrap();
+    (Stage::of(emulator, tertulia), cluster)
+}
+
+fn said(stage: &Stage) -> Vec<String> {
+    stage.emulator.ledger().iter().filter_map(|entry| entry.text).collect()
+}
+
+/// What is queued waits while the process is suspended. Notifications are received meanwhile.
+#[actix_rt::test]
+async fn commands_wait_while_the_process_is_suspended() {
+    let (mut stage, cluster) = stage();
+    let connection = stage.bot().await;
+    let conversation = stage.conversation(&connection).await;
+    cluster.suspend(true);
+    let sending = tokio::spawn({
+        let conversation = conversation.clone();
+        async move { conversation.send_text("late").await }
+    });
+    // A message that comes afterwards is received, so the sent one had the time to go out.
+    for text in ["one", "two"] {
+        stage.emulator.say(conversation.id().as_str(), text).unwrap();
+        stage.until(|event| message(event).is_some_and(|message| message.text() == Some(text))).await;
+    }
+    assert!(!said(&stage).contains(&"late".to_owned()));
+    cluster.suspend(false);
+    timeout(PATIENCE, sending).await.unwrap().unwrap().unwrap();
+    assert_eq!(said(&stage).iter().filter(|text| *text == "late").count(), 1);
+}
+
+/// A fenced process drops what is queued and closes its sockets.
+#[actix_rt::test]
+async fn nothing_is_sent_after_the_process_was_fenced() {
+    let (mut stage, cluster) = stage();
+    let connection = stage.bot().await;
+    let conversation = stage.conversation(&connection).await;
+    cluster.fence(&cluster);
+    let sending = tokio::spawn({
+        let conversation = conversation.clone();
+        async move { conversation.send_text("never").await }
+    });
+    stage.event("connection.disconnected").await;
+    assert!(!said(&stage).contains(&"never".to_owned()));
+    sending.abort();
+}
+
+/// A connection runs, and reads what is stored of it, only once its process has its duty.
+#[actix_rt::test]
+async fn a_connection_waits_until_its_process_has_the_duty() {
+    let (mut stage, cluster) = stage();
+    let other = cluster.join();
+    let acting = other.take(DutyName::Connection("bot-1".into())).await.unwrap();
+    stage.tertulia.connect(bot(1)).unwrap();
+    // Another connection of the same process is not held up.
+    stage.connect(bot(2)).await;
+    assert!(stage.tertulia.connection(&"bot-1".into()).ready(Duration::ZERO).await.is_err());
+    other.hand_back(&acting).await;
+    stage.tertulia.connection(&"bot-1".into()).ready(PATIENCE).await.unwrap();
+    let id = ConversationId::from(stage.emulator.create_conversation(None, None));
+    stage.until(|event| event.data.name() == "conversation" && event.conversation.as_ref() == Some(&id)).await;
+}
