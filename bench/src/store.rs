@@ -196,7 +196,7 @@ impl Steps {
     fn together(&mut self, count: u64) -> Commit {
         let (events, changes) = (0..count).map(|_| self.next()).unzip();
         self.commits += 1;
-        Commit { number: self.commits, events, changes }
+        Commit { number: self.commits, events, changes, ..Commit::default() }
     }
 }
 
@@ -259,7 +259,8 @@ fn journal(directory: &Path, conversations: u64, duration: Duration) -> anyhow::
             let then = Box::new(move |_: Result<_, _>| {
                 let _ = done.send(begun.elapsed());
             });
-            journal.append(Step { events: vec![Arc::new(Event(event))], changes: vec![put], then: Some(then) });
+            let events: Vec<Arc<dyn Loggable>> = vec![Arc::new(Event(event))];
+            journal.append(Step { events, changes: vec![put], then: Some(then), ..Step::default() });
             in_flight += 1;
         }
         let took = finished.recv().context("the journal ended")?;

@@ -75,7 +75,7 @@ impl Bulk {
             let kept = is_first.then(|| live.kept());
             (live.job.rate, kept.and_then(|job| records::put_job(&job)))
         };
-        records::write(self.journal(), changes.into_iter().collect()).await?;
+        self.write(changes.into_iter().collect()).await?;
         Ok(rate)
     }
 
@@ -205,7 +205,7 @@ impl Bulk {
         tracing::debug!(job = %job.id, conversation = %item.conversation, outcome = outcome.name(), "bulk item");
         let settled = Settled { outcome: outcome.clone(), at: Timestamp::now() };
         let item = Item { settled: Some(settled), ..item };
-        records::write(self.journal(), records::put_item(&job.id, &item).into_iter().collect()).await?;
+        self.write(records::put_item(&job.id, &item).into_iter().collect()).await?;
         self.metrics.settled(job.operation.name(), outcome.name());
         entry.live().settle(&outcome);
         Ok(())

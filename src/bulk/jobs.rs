@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -11,8 +11,11 @@ use jiff::Timestamp;
 use prometheus_client::registry::Registry;
 use tertulia_actors::{
     Tertulia,
-    core::id::{ConnectionId, ConversationId},
-    engine::{Journal, StoreError},
+    core::{
+        id::{ConnectionId, ConversationId},
+        placement::Acting,
+    },
+    engine::{Change, Journal, StoreError},
 };
 use tokio::{
     runtime::Handle,
@@ -120,6 +123,8 @@ pub struct Bulk {
     adding: tokio::sync::Mutex<()>,
     dry_runs: Semaphore,
     pub(super) loaded: watch::Sender<bool>,
+    /// The right to run jobs, with which everything is written; set before the jobs are loaded.
+    pub(super) acting: OnceLock<Acting>,
     runtime: Handle,
     tasks: TaskTracker,
     /// Cancelled when no further items may start.
@@ -169,6 +174,7 @@ impl Bulk {
             adding: tokio::sync::Mutex::default(),
             dry_runs: Semaphore::new(DRY_RUNS),
             loaded: watch::Sender::new(false),
+            acting: OnceLock::new(),
             runtime: Handle::current(),
             tasks: TaskTracker::new(),
             stopping: CancellationToken::new(),
@@ -204,6 +210,12 @@ impl Bulk {
 
     pub(super) fn journal(&self) -> &Journal {
         self.tertulia.journal()
+    }
+
+    /// Passes changes to the journal. The future completes once they are durable.
+    pub(super) fn write(&self, changes: Vec<Change>) -> impl Future<Output = Result<(), StoreError>> + Send + use<> {
+        let kept = self.journal().keep_for(self.acting.get().cloned(), changes);
+        async move { kept.await.map(drop).map_err(|error| StoreError::new("write", error)) }
     }
 
     pub(super) fn jobs(&self) -> MutexGuard<'_, BTreeMap<JobId, Arc<Entry>>> {
@@ -261,7 +273,7 @@ impl Bulk {
             state: State::NEW,
             counts: Counts::default(),
         };
-        records::write(self.journal(), records::put_job(&job).into_iter().collect()).await?;
+        self.write(records::put_job(&job).into_iter().collect()).await?;
         tracing::info!(job = %job.id, operation = job.operation.name(), "bulk job accepted");
         let entry = Entry::new(job, Counts::default());
         self.jobs().insert(entry.id.clone(), Arc::clone(&entry));

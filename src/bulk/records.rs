@@ -76,15 +76,6 @@ fn read_item(record: &Record) -> Option<Item> {
     Some(Item { conversation, ..item })
 }
 
-/// Passes changes to the journal. The future completes once they are durable.
-pub(super) fn write(
-    journal: &Journal,
-    changes: Vec<Change>,
-) -> impl Future<Output = Result<(), StoreError>> + Send + use<> {
-    let kept = journal.keep(changes);
-    async move { kept.await.map(drop).map_err(|error| StoreError::new("write", error)) }
-}
-
 /// Reads every job, the oldest first. Records of an unknown shape are skipped.
 pub(super) async fn read_jobs(journal: &Journal) -> Result<Vec<Job>, StoreError> {
     journal
@@ -150,17 +141,11 @@ pub(super) async fn read_items(
         .await
 }
 
-/// Removes a job's items.
-pub(super) async fn remove_items(journal: &Journal, job: &JobId) -> Result<(), StoreError> {
-    loop {
-        let prefix = items(job);
-        let page = journal.read(move |store| store.scan(Table::Notes, &prefix, None, PAGE)).await?;
-        if page.is_empty() {
-            return Ok(());
-        }
-        let changes = page.into_iter().map(|record| Change::Remove(Table::Notes, record.key));
-        write(journal, changes.collect()).await?;
-    }
+/// The changes that remove some of a job's items; empty if none are left.
+pub(super) async fn remove_some_items(journal: &Journal, job: &JobId) -> Result<Vec<Change>, StoreError> {
+    let prefix = items(job);
+    let page = journal.read(move |store| store.scan(Table::Notes, &prefix, None, PAGE)).await?;
+    Ok(page.into_iter().map(|record| Change::Remove(Table::Notes, record.key)).collect())
 }
 
 /// The next records; `None` if none are left.

@@ -4,14 +4,14 @@ use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use futures_util::FutureExt as _;
 use jiff::Timestamp;
-use tertulia_actors::engine::StoreError;
+use tertulia_actors::{core::placement::DutyName, engine::StoreError};
 use tokio::time::{interval, sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::{
     counts::Counts,
     housekeeping::over,
-    job::{End, Job, JobFailure, Phase, State},
+    job::{End, Job, JobFailure, JobId, Phase, State},
     jobs::{Bulk, Entry, ITEMS_AT_MOST},
     live::Live,
     matching::{Candidates, Match},
@@ -43,7 +43,7 @@ impl Bulk {
             run.cancel();
         }
         tracing::info!(job = %live.job.id, state = state.name(), "bulk job");
-        records::write(self.journal(), records::put_job(&live.kept()).into_iter().collect())
+        self.write(records::put_job(&live.kept()).into_iter().collect())
     }
 
     pub(super) fn count_active(&self) {
@@ -99,7 +99,7 @@ impl Bulk {
             (live.job.filter.clone(), live.job.reach.clone(), live.job.operation.clone())
         };
         // A previous run may have stored some items.
-        records::remove_items(self.journal(), &entry.id).await?;
+        self.remove_items(&entry.id).await?;
         let opening = Candidates::open(&self.tertulia, &filter, &reach, &operation, MATCHING_WAITS);
         let Some(mut candidates) = token.run_until_cancelled(opening).await else { return Ok(()) };
         let mut items = Vec::with_capacity(TOGETHER);
@@ -116,7 +116,7 @@ impl Bulk {
                 self.write_down(entry, &mut items).await?;
             }
             if entry.live().counts.matched > ITEMS_AT_MOST {
-                records::remove_items(self.journal(), &entry.id).await?;
+                self.remove_items(&entry.id).await?;
                 entry.live().counts = Counts::default();
                 return self.end(entry, End::Failed(JobFailure::TooManyItems)).await;
             }
@@ -131,7 +131,7 @@ impl Bulk {
 
     async fn write_down(&self, entry: &Entry, items: &mut Vec<Item>) -> Result<(), StoreError> {
         let changes = items.iter().filter_map(|item| records::put_item(&entry.id, item)).collect();
-        records::write(self.journal(), changes).await?;
+        self.write(changes).await?;
         let mut live = entry.live();
         for item in items.drain(..) {
             live.counts.matched += 1;
@@ -173,6 +173,8 @@ impl Bulk {
     /// Loads the jobs of the previous run. Retries until the store answers.
     pub(super) async fn load(self: &Arc<Self>) {
         if self.journal().keeps() {
+            let acting = self.journal().cluster().take_when_free(DutyName::Bulk).await;
+            self.acting.get_or_init(|| acting);
             while let Err(error) = self.try_load().await {
                 tracing::error!(%error, "the bulk jobs cannot be loaded; loading will be retried");
                 sleep(AGAIN_AFTER).await;
@@ -182,6 +184,17 @@ impl Bulk {
         self.count_active();
         let entries: Vec<_> = self.jobs().values().cloned().collect();
         entries.iter().for_each(|entry| self.run(entry));
+    }
+
+    /// Removes a job's items.
+    async fn remove_items(&self, job: &JobId) -> Result<(), StoreError> {
+        loop {
+            let changes = records::remove_some_items(self.journal(), job).await?;
+            if changes.is_empty() {
+                return Ok(());
+            }
+            self.write(changes).await?;
+        }
     }
 
     async fn try_load(&self) -> Result<(), StoreError> {
@@ -210,8 +223,8 @@ impl Bulk {
         let entries: Vec<_> = self.jobs().values().cloned().collect();
         let jobs: Vec<Job> = entries.iter().map(|entry| entry.live().job.clone()).collect();
         for id in over(jobs.iter(), Timestamp::now()) {
-            records::remove_items(self.journal(), &id).await?;
-            records::write(self.journal(), vec![records::remove_job(&id)]).await?;
+            self.remove_items(&id).await?;
+            self.write(vec![records::remove_job(&id)]).await?;
             self.jobs().remove(&id);
         }
         Ok(())

@@ -48,7 +48,7 @@ mod webhook;
 mod worker;
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
     time::Duration,
 };
 
@@ -101,6 +101,7 @@ impl Webhooks {
         let context = WebhookContext {
             tertulia: Arc::downgrade(tertulia),
             journal: Arc::clone(tertulia.journal()),
+            acting: OnceLock::new(),
             dead_letters: Arc::clone(tertulia.dead_letters()),
             tls: Arc::clone(tertulia.platform().tls()),
             settings,

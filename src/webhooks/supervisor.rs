@@ -79,6 +79,7 @@ impl Supervisor {
 
     /// Loads the stored webhooks, then answers questions until it is stopped or every sender is gone.
     pub(super) async fn run(mut self, mut questions: mpsc::Receiver<Question>) {
+        self.context.take_duty().await;
         while let Err(error) = self.load().await {
             tracing::error!(%error, "the webhooks cannot be read");
             sleep(PAUSE).await;
@@ -381,8 +382,7 @@ impl Supervisor {
 
     /// Makes `changes` durable.
     fn keep(&self, changes: Vec<Change>) -> impl Future<Output = Result<(), WebhookError>> + use<> {
-        let journal = &self.context.journal;
-        let kept = journal.keeps().then(|| journal.keep(changes));
+        let kept = self.context.journal.keeps().then(|| self.context.keep(changes));
         async move {
             match kept {
                 Some(kept) => kept.await.map(drop).map_err(|_| WebhookError::Unavailable),

@@ -4,37 +4,20 @@
 use std::time::Duration;
 
 use tertulia_core::{id::ConnectionId, placement::DutyName};
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
 use super::ProcessContext;
 
-/// How long one request for a duty may take.
+/// How long giving a duty back may take.
 const WITHIN: Duration = Duration::from_secs(10);
-/// The pause between requests while another process has the duty.
-const AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 /// Takes the duty, and waits while another process has it. Everything that this process writes for the connection from
 /// then on is written with it.
 pub(super) async fn take(process: &ProcessContext, connection: &ConnectionId) {
     // The store refuses steps with an older right, so those that wait must be kept first.
     process.journal.settled().await;
-    let mut reported = None;
-    loop {
-        let duty = DutyName::Connection(connection.clone());
-        let reason = match timeout(WITHIN, process.cluster.take(duty)).await {
-            Ok(Ok(acting)) => {
-                tracing::debug!(%connection, token = %acting.token, "duty taken");
-                return process.log.assign(connection, acting);
-            }
-            Ok(Err(error)) => error.to_string(),
-            Err(_) => "no answer in time".to_owned(),
-        };
-        if reported.as_ref() != Some(&reason) {
-            tracing::warn!(%connection, reason, "the connection waits until this process may run it");
-            reported = Some(reason);
-        }
-        sleep(AGAIN_AFTER).await;
-    }
+    let acting = process.cluster.take_when_free(DutyName::Connection(connection.clone())).await;
+    process.log.assign(connection, acting);
 }
 
 /// Gives the duty of a connection back that has ended.

@@ -3,6 +3,7 @@
 use std::{
     collections::{HashMap, HashSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use futures_util::{FutureExt, future::BoxFuture};
@@ -10,7 +11,10 @@ use tertulia_core::{
     placement::{Acting, DutyName, FencingToken},
     tenure::Standing,
 };
-use tokio::sync::watch;
+use tokio::{
+    sync::watch,
+    time::{sleep, timeout},
+};
 use tokio_util::sync::CancellationToken;
 
 use super::{CommitError, Lease, LeaseError, LoginName};
@@ -30,6 +34,33 @@ pub trait Cluster: Send + Sync + 'static {
 
     /// Acquires the right to log in, immediately or not at all, for the holder of a duty.
     fn claim<'a>(&'a self, acting: &'a Acting, login: LoginName) -> BoxFuture<'a, Result<Lease, LeaseError>>;
+}
+
+/// How long one request for a duty may take.
+const WITHIN: Duration = Duration::from_secs(10);
+/// The pause between requests while another process has the duty.
+const AGAIN_AFTER: Duration = Duration::from_secs(1);
+
+impl dyn Cluster {
+    /// Takes a duty, and waits while another process has it.
+    pub async fn take_when_free(&self, duty: DutyName) -> Acting {
+        let mut reported = None;
+        loop {
+            let reason = match timeout(WITHIN, self.take(duty.clone())).await {
+                Ok(Ok(acting)) => {
+                    tracing::debug!(%duty, token = %acting.token, "duty taken");
+                    return acting;
+                }
+                Ok(Err(error)) => error.to_string(),
+                Err(_) => "no answer in time".to_owned(),
+            };
+            if reported.as_ref() != Some(&reason) {
+                tracing::warn!(%duty, reason, "waiting until this process may do the duty");
+                reported = Some(reason);
+            }
+            sleep(AGAIN_AFTER).await;
+        }
+    }
 }
 
 /// Why a duty was not assigned.

@@ -1,9 +1,9 @@
 //! Persistence: the interfaces of the store and the cluster, which are implemented elsewhere, and the journal that uses
 //! them.
 //!
-//! A [`Store`] keeps the event log and a few tables of records. It numbers events, and commits changes of both atomically. The [`Journal`]
-//! is the only access to it: it gathers steps into commits and serves readers. [`Leases`] decide which
-//! process may log in as which user.
+//! A [`Store`] keeps the event log and a few tables of records. It numbers events, and commits changes of both
+//! atomically. The [`Journal`] is the only access to it: it gathers steps into commits and serves readers. A [`Cluster`]
+//! decides which process has which duty, and which may log in as which user.
 
 mod batch;
 mod cluster;

@@ -39,7 +39,7 @@ async fn commands_wait_while_the_process_is_suspended() {
     // A message that comes afterwards is received, so the sent one had the time to go out.
     for text in ["one", "two"] {
         stage.emulator.say(conversation.id().as_str(), text).unwrap();
-        stage.until(|event| message(event).is_some_and(|message| message.text() == Some(text))).await;
+        stage.until(|event| message(event).is_some_and(|message| message.text().as_deref() == Some(text))).await;
     }
     assert!(!said(&stage).contains(&"late".to_owned()));
     cluster.suspend(false);

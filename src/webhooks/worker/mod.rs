@@ -19,7 +19,7 @@ use std::{
 use awc::Client;
 use futures_util::{StreamExt as _, future::LocalBoxFuture, stream::FuturesUnordered};
 use tertulia_actors::{
-    engine::{Change, LogBatch, LogReader, Step, StoreError, StoredEvent},
+    engine::{Change, LogBatch, LogReader, StoreError, StoredEvent},
     subscriber::{EventId, Filter},
 };
 use tokio::{
@@ -400,12 +400,12 @@ impl Worker {
 
     /// Writes `changes` to the store, without waiting until they are durable.
     fn append(&self, changes: Vec<Change>) {
-        self.context.journal.append(Step { changes, ..Step::default() });
+        self.context.append(changes);
     }
 
     /// Writes `changes` to the store and waits until they are durable; `false` if the store is closed.
     fn keep(&self, changes: Vec<Change>) -> impl Future<Output = bool> + use<> {
-        let kept = self.context.journal.keep(changes);
+        let kept = self.context.keep(changes);
         async move { kept.await.is_ok() }
     }
 
