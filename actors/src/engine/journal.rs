@@ -66,7 +66,7 @@ pub struct Step {
     pub changes: Vec<Change>,
     /// Called with the outcome: the step is durable, or nothing of it was kept. Called on the writer's thread, or
     /// immediately if there is no store or the journal is closed. It should do little more than send a message.
-    pub then: Option<Box<dyn FnOnce(Result<Committed, CommitError>) + Send>>,
+    pub then: Option<AfterCommit>,
 }
 
 impl fmt::Debug for Step {
