@@ -95,7 +95,7 @@ pub struct DeadLetter {
     #[serde(with = "base64_text")]
     #[cfg_attr(feature = "openapi", schema(value_type = String, content_encoding = "base64"))]
     pub body: Bytes,
-    /// Whether the bytes were truncated, because there were more than `DeadLetterLimits::body_bytes`.
+    /// Whether the bytes were truncated, because there were more than are kept of one item.
     #[serde(skip_serializing_if = "std::ops::Not::not", default)]
     pub is_cut: bool,
 }

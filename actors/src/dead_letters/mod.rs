@@ -11,6 +11,7 @@ mod tests;
 use std::{
     io,
     num::{NonZeroU32, NonZeroUsize},
+    slice,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -200,7 +201,7 @@ impl DeadLetters {
     pub async fn remove(&self, id: &DeadLetterId) -> Result<DeadLetter, ReplayError> {
         let found = self.get(id).await.map_err(|error| unreadable(id, &error))?;
         let letter = found.ok_or_else(|| ReplayError::Unknown(id.clone()))?;
-        self.commit_removal(std::slice::from_ref(id)).await?;
+        self.commit_removal(slice::from_ref(id)).await?;
         Ok(letter)
     }
 

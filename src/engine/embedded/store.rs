@@ -527,4 +527,22 @@ mod tests {
             assert_eq!(end(prefix), None);
         }
     }
+
+    #[test]
+    fn records_of_an_older_format_with_keys_that_are_too_long_are_deleted() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = EmbeddedStore::open(directory.path()).unwrap();
+        let upgraded = store.with_rows("upgrade", |rows| {
+            let mut batch = rows.batch();
+            for length in [RecordKey::MAX_BYTES, RecordKey::MAX_BYTES + 1, 65_535] {
+                batch.insert(rows.of(Table::Notes), vec![b'a'; length], b"{}");
+            }
+            batch.commit().unwrap();
+            Ok(upgrade::upgrade_records(rows, Retention::default()))
+        });
+        upgraded.unwrap().unwrap();
+        let left = store.scan(Table::Notes, &RecordKey::of(&[]), None, 10).unwrap();
+        assert_eq!(left.len(), 1);
+        assert_eq!(left[0].key.as_bytes().len(), RecordKey::MAX_BYTES);
+    }
 }

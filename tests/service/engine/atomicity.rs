@@ -13,7 +13,8 @@ promises!(
 fn no_change_is_made_where_one_of_them_cannot_be(store: &impl Store) {
     commit(store, new_events(1..=2), vec![put(Table::Notes, &["a"], "1")]);
     let (before, number) = (store.history(), store.last_commit());
-    for (length, reason) in [(0, "has an empty key"), (RecordKey::MAX_BYTES + 1, "a record's key has 65")] {
+    let too_long = format!("a record's key has {} bytes", RecordKey::MAX_BYTES + 1);
+    for (length, reason) in [(0, "has an empty key"), (RecordKey::MAX_BYTES + 1, too_long.as_str())] {
         let key = RecordKey::from_bytes(&vec![b'a'; length]);
         let wrong = Record::new(key.clone(), "2");
         for wrong in [
