@@ -209,14 +209,18 @@ fn every_close_is_reported_with_its_code_and_reason() {
     let emulator = emulator();
     let (_directory, file) = configuration(&emulator, BOT);
     let process = Process::start(&file);
-    for (code, reason) in [
+    for (reconnects, (code, reason)) in [
         (4401, "the token is missing, expired or revoked"),
         (1008, "policy violation"),
         (1011, "a server error"),
         (4410, "the platform could not read a frame"),
         (1000, "the platform asks for a new connection"),
-    ] {
-        process.get_until("/readyz", "\"ready\":true");
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        process.get_until("/v1/connections/bots-1", &format!("\"reconnects\":{reconnects}"));
+        process.get_until("/v1/connections/bots-1", "\"state\":\"ready\"");
         assert_eq!(emulator.inject(Fault::new(FaultKind::Close).user("bot1").code(code)), 1);
         let line = process.logged("the socket was closed");
         assert_eq!(

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 use tertulia_actors::dead_letters::DeadLetter;
 
-use super::Brief;
+use super::brief::Brief;
 
 /// The most connections that are listed for one cause.
 const CONNECTIONS: usize = 10;

@@ -1,5 +1,6 @@
 //! `/v1/dead-letters`: items that could not be handled, to be read, handed over again, or deleted.
 
+mod brief;
 mod cause;
 
 use actix_web::{
@@ -9,7 +10,7 @@ use actix_web::{
     web::{Json, Path, Query},
 };
 use serde::{Deserialize, Serialize};
-use tertulia_actors::dead_letters::{DeadLetter, DeadLetterId, DeadLetterKind, ReplayError};
+use tertulia_actors::dead_letters::{DeadLetter, DeadLetterId, ReplayError};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_actix_web::service_config::ServiceConfig;
 
@@ -20,47 +21,11 @@ use super::{
     state::Caller,
 };
 
+use brief::Brief;
 pub(super) use cause::{Cause, CauseId};
 
 pub(super) fn routes(config: &mut ServiceConfig<'_>) {
     config.service(list).service(causes).service(one).service(replay).service(discard).service(discard_all);
-}
-
-/// A dead letter without its content.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = DeadLetterInBrief)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct Brief {
-    pub(super) id: String,
-    /// When the item was given up.
-    time: String,
-    connection: String,
-    conversation: Option<String>,
-    /// The subscriber that could not take the item, if the item is a delivery.
-    subscriber: Option<String>,
-    kind: DeadLetterKind,
-    /// Why the item could not be handled.
-    reason: String,
-    /// Bytes that are kept of the item.
-    size: usize,
-    /// Whether some bytes were cut off. A cut item cannot be handed over again.
-    is_cut: bool,
-}
-
-impl From<&DeadLetter> for Brief {
-    fn from(letter: &DeadLetter) -> Self {
-        Self {
-            id: letter.id.to_string(),
-            time: letter.time.to_string(),
-            connection: letter.connection.to_string(),
-            conversation: letter.conversation.as_ref().map(ToString::to_string),
-            subscriber: letter.subscriber.as_ref().map(ToString::to_string),
-            kind: letter.kind,
-            reason: letter.reason.clone(),
-            size: letter.body.len(),
-            is_cut: letter.is_cut,
-        }
-    }
 }
 
 #[derive(Deserialize, IntoParams)]

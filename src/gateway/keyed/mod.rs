@@ -6,6 +6,7 @@
 //! Commands in a conversation, webhooks and bulk jobs store the key together with their effect ([`Once::key`]), so that
 //! a crash leaves no doubt.
 
+mod reply;
 mod request;
 #[cfg(test)]
 mod tests;
@@ -18,10 +19,8 @@ use std::{
 use actix_web::{
     FromRequest, HttpRequest, HttpResponse,
     dev::Payload,
-    http::{StatusCode, header, header::HeaderMap},
+    http::{StatusCode, header::HeaderMap},
 };
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use tertulia_actors::{
     core::{command::KEY_CHARS, id::CommandKey},
     engine::RecordKey,
@@ -31,6 +30,7 @@ use utoipa::{
     openapi::path::{Parameter, ParameterIn},
 };
 
+pub(super) use self::reply::Reply;
 use self::request::{KeyedRequest, Unanswered};
 use super::{body::Digest, problem::Problem, state::Caller, under_way::Turn};
 
@@ -57,68 +57,6 @@ fn key(headers: &HeaderMap) -> Result<Option<CommandKey>, Problem> {
     }
     let detail = format!("Idempotency-Key must be 1 to {KEY_CHARS} printable ASCII characters");
     Err(Problem::new(StatusCode::BAD_REQUEST, "bad-key", detail))
-}
-
-/// The response to a request.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct Reply {
-    status: u16,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    location: Option<String>,
-    body: Option<Value>,
-    /// A member of the body that only the first response has, because it is a secret.
-    #[serde(skip)]
-    shown_once: Option<&'static str>,
-}
-
-impl Reply {
-    fn new(status: StatusCode, body: Option<Value>) -> Self {
-        Self { status: status.as_u16(), location: None, body, shown_once: None }
-    }
-
-    pub(super) fn ok(body: impl Into<Value>) -> Self {
-        Self::new(StatusCode::OK, Some(body.into()))
-    }
-
-    pub(super) fn accepted() -> Self {
-        Self::new(StatusCode::ACCEPTED, None)
-    }
-
-    pub(super) fn no_content() -> Self {
-        Self::new(StatusCode::NO_CONTENT, None)
-    }
-
-    /// A response for a resource created at `location`.
-    pub(super) fn created(location: String, body: impl Into<Value>) -> Self {
-        Self { location: Some(location), ..Self::new(StatusCode::CREATED, Some(body.into())) }
-    }
-
-    /// The same response, whose member `name` is not stored and not repeated.
-    pub(super) fn showing_once(self, name: &'static str) -> Self {
-        Self { shown_once: Some(name), ..self }
-    }
-
-    /// The response to a repeated request.
-    fn repeated(&self) -> Self {
-        let mut repeated = self.clone();
-        if let (Some(name), Some(Value::Object(members))) = (self.shown_once, &mut repeated.body) {
-            members.remove(name);
-        }
-        repeated
-    }
-}
-
-impl From<Reply> for HttpResponse {
-    fn from(Reply { status, location, body, .. }: Reply) -> Self {
-        let mut response = Self::build(StatusCode::from_u16(status).unwrap_or(StatusCode::OK));
-        if let Some(location) = location {
-            response.insert_header((header::LOCATION, location));
-        }
-        match body {
-            Some(body) => response.json(body),
-            None => response.finish(),
-        }
-    }
 }
 
 /// A request that acts, and its key if it has one.

@@ -14,7 +14,7 @@ use tertulia_actors::{
 };
 use tokio::time::{Instant, sleep, timeout};
 
-use super::Reply;
+use super::reply::Reply;
 use crate::gateway::{
     problem::Problem,
     under_way::{Turn, UnderWay},

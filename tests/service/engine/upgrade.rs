@@ -73,6 +73,9 @@ async fn read(store: EmbeddedStore, after: u64) -> Vec<String> {
     read.iter().map(|event| String::from_utf8(event.json.to_vec()).unwrap()).collect()
 }
 
+/// A day in milliseconds.
+const DAY: i64 = 24 * 60 * 60 * 1_000;
+
 #[tokio::test]
 async fn readers_get_the_events_that_the_version_before_served() {
     let old = Old::unpack();
@@ -97,7 +100,7 @@ async fn events_of_both_versions_have_one_specversion_and_one_id() {
 }
 
 #[test]
-fn records_are_read_and_stay() {
+fn records_are_read_and_get_the_times_until_which_they_are_kept() {
     let old = Old::unpack();
     let store = old.open();
     for (table, count) in [(Table::Snapshots, 3), (Table::Outbox, 1), (Table::Answers, 3), (Table::DeadLetters, 2)] {
@@ -112,15 +115,27 @@ fn records_are_read_and_stay() {
 
     let all = || Table::ALL.map(|table| records(&store, table));
     let before = all();
-    for (_, record) in before.iter().flatten() {
-        assert_eq!(record.keep_until, None);
-        assert!(serde_json::from_slice::<Value>(&record.value).is_ok(), "{record:?}");
+    for (table, records) in Table::ALL.into_iter().zip(&before) {
+        for (_, record) in records {
+            let value: Value = serde_json::from_slice(&record.value).unwrap();
+            let after = |member: &str, days: i64| value[member].as_i64().map(|time| Timestamp(time + days * DAY));
+            let expected = match table {
+                Table::Answers => after("at", 1),
+                Table::Outbox => after("deadline", 7),
+                Table::Snapshots if value["held"] == false => after("at", 7),
+                _ => None,
+            };
+            assert_eq!(record.keep_until, expected, "{record:?}");
+        }
     }
-    assert_eq!(store.keep_house(Timestamp(i64::MAX), 0, usize::MAX).unwrap(), 0, "no record has a time");
+    let times: Vec<i64> = before.iter().flatten().filter_map(|(_, record)| Some(record.keep_until?.0)).collect();
+    let first = times.iter().min().unwrap();
+    assert_eq!(store.keep_house(Timestamp(first - 1), 0, usize::MAX).unwrap(), 0, "nothing is over");
     assert_eq!(all(), before);
     let there = before[Table::Snapshots as usize][0].1.clone();
     let changes = vec![Change::PutNew(Table::Snapshots, there), put_new(Table::Snapshots, &["new"], "{}")];
     assert_eq!(commit(&store, Vec::new(), changes).not_new, [0]);
+    assert_eq!(store.keep_house(Timestamp(i64::MAX), 0, usize::MAX).unwrap(), times.len());
 }
 
 #[test]

@@ -8,7 +8,7 @@ use serde_json::{
     value::{RawValue, to_raw_value},
 };
 
-use super::{Conversation, Dialog, Participant, as_sent::AsSent, page_member::PageMember};
+use super::{Conversation, Dialog, PageText, Participant, as_sent::AsSent, page_member::PageMember};
 use crate::{
     id::DialogId,
     time::Timestamp,
@@ -27,7 +27,7 @@ impl Conversation {
     /// The text of an object with these members of the page.
     pub(super) fn page(&self, members: &[PageMember]) -> PageText {
         let text = to_raw_value(&Page { conversation: self, members });
-        PageText(text.unwrap_or_else(|_| RawValue::NULL.to_owned()))
+        PageText::from(text.unwrap_or_else(|_| RawValue::NULL.to_owned()))
     }
 
     fn write<M: SerializeMap>(&self, member: PageMember, page: &mut M) -> Result<(), M::Error> {
@@ -72,26 +72,6 @@ impl Conversation {
             PageMember::TtrValue => page.serialize_entry(name, &members.ttr_value),
             PageMember::UpdateTime => page.serialize_entry(name, &members.update_time),
         }
-    }
-}
-
-/// Members of a conversation under their names on the class page, as the text of a JSON object.
-#[derive(Clone, Debug, Serialize)]
-#[serde(transparent)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(value_type = Object))]
-pub struct PageText(Box<RawValue>);
-
-impl PageText {
-    /// The text, for `serde_json::from_str`.
-    #[must_use]
-    pub fn get(&self) -> &str {
-        self.0.get()
-    }
-}
-
-impl From<Box<RawValue>> for PageText {
-    fn from(text: Box<RawValue>) -> Self {
-        Self(text)
     }
 }
 

@@ -7,7 +7,6 @@ use tertulia_actors::{
 };
 
 use super::{Run, left::Left, never};
-use crate::stage::change;
 
 async fn listed(run: &Run) -> Vec<String> {
     let bot = run.tertulia.connection(&run.bot);
@@ -23,14 +22,14 @@ async fn a_list_of_stored_conversations_has_those_that_the_store_calls_held() {
     run.ready().await;
     run.tertulia.journal().settled().await;
     assert_eq!(listed(&run).await, [left.id.as_str()]);
-    left.spoil("held", json!(false));
+    left.repair(&run, left.with("held", json!(false))).await;
     assert!(listed(&run).await.is_empty(), "this process still has it in memory");
 
     let mut other: Value = serde_json::from_slice(&left.value).unwrap();
     other["conversation"]["id"] = json!("another");
     let key = RecordKey::of(&[run.bot.as_str(), "another"]);
     let record = Record::new(key, serde_json::to_vec(&other).unwrap());
-    change(&left.store, Change::Put(Table::Snapshots, record));
+    run.tertulia.journal().keep(vec![Change::Put(Table::Snapshots, record)]).await.unwrap();
     assert_eq!(listed(&run).await, ["another"], "this process has never seen it");
     run.end().await;
 }

@@ -34,18 +34,29 @@ impl Left {
         Self { emulator, store, id, key, value }
     }
 
+    /// Replaces the record while no process runs.
     pub(super) fn write(&self, value: Vec<u8>) {
-        let record = Record::new(self.key.clone(), value);
-        change(&self.store, Change::Put(Table::Snapshots, record));
+        change(&self.store, Change::Put(Table::Snapshots, Record::new(self.key.clone(), value)));
+    }
+
+    /// Replaces the record while `run` has the store.
+    pub(super) async fn repair(&self, run: &Run, value: Vec<u8>) {
+        let change = Change::Put(Table::Snapshots, Record::new(self.key.clone(), value));
+        run.tertulia.journal().keep(vec![change]).await.unwrap();
     }
 
     /// Gives a member of the record another value.
     pub(super) fn spoil(&self, member: &str, value: Value) -> Vec<u8> {
-        let mut record: Value = serde_json::from_slice(&self.value).unwrap();
-        record[member] = value;
-        let value = serde_json::to_vec(&record).unwrap();
+        let value = self.with(member, value);
         self.write(value.clone());
         value
+    }
+
+    /// The record with another value of a member.
+    pub(super) fn with(&self, member: &str, value: Value) -> Vec<u8> {
+        let mut record: Value = serde_json::from_slice(&self.value).unwrap();
+        record[member] = value;
+        serde_json::to_vec(&record).unwrap()
     }
 
     pub(super) fn record(&self) -> Option<Vec<u8>> {

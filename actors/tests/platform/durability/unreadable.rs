@@ -9,7 +9,7 @@ use tertulia_actors::{
 use tokio::time::timeout;
 
 use super::{Run, assert_whole, left::Left, never, says, texts};
-use crate::stage::{PATIENCE, change};
+use crate::stage::PATIENCE;
 
 impl Left {
     /// Begins the next run, in which the conversation is quarantined, for a reason that has `why`. Nothing is
@@ -58,7 +58,7 @@ async fn a_record_of_a_newer_version_is_refused_and_continues_once_it_can_be_rea
     timeout(PATIENCE, again).await.unwrap();
     assert_eq!(left.record(), Some(newer), "the record must stay as it is");
 
-    left.write(left.value.clone());
+    left.repair(&run, left.value.clone()).await;
     left.release(&run).await;
     let log = run.log_until(says("1")).await;
     assert_eq!(texts(&log), ["0", "other", "1"]);
@@ -71,7 +71,7 @@ async fn a_record_that_shows_only_when_it_is_loaded_that_it_cannot_be_read_is_re
     let left = Left::by_a_run().await;
     left.spoil("sequence", json!("many"));
     let run = left.refused("many").await;
-    left.write(left.value.clone());
+    left.repair(&run, left.value.clone()).await;
     left.release(&run).await;
     let log = run.log_until(says("1")).await;
     assert_whole(&log);
@@ -83,7 +83,8 @@ async fn a_conversation_without_its_unreadable_record_is_let_in_as_new() {
     let left = Left::by_a_run().await;
     left.write(b"no record".to_vec());
     let run = left.refused("stored state cannot be read").await;
-    change(&left.store, Change::Remove(Table::Snapshots, left.key.clone()));
+    let removal = Change::Remove(Table::Snapshots, left.key.clone());
+    run.tertulia.journal().keep(vec![removal]).await.unwrap();
     left.release(&run).await;
     let log = run.log_until(says("1")).await;
     let of_it = log.iter().filter(|event| event["subject"] == *left.id && event["sequence"] == "1");
