@@ -16,6 +16,8 @@ const DRAFT: &str = "data.new";
 /// The prefix of directories in which copies of the store are created.
 const COPY: &str = "copy-";
 const ACKNOWLEDGED: &str = "acknowledged";
+/// Exists while a store of an older format is being upgraded.
+const UPGRADING: &str = "upgrading";
 
 /// The format that this version reads and writes. It increases with every change that older versions would misread.
 const VERSION: u32 = 2;
@@ -190,14 +192,22 @@ impl Directory {
         }
     }
 
-    /// Marks the store as one of the current format, before anything is written that older versions would misread.
-    /// Returns whether it was of an older format.
-    pub(super) fn upgrade(&self) -> io::Result<bool> {
-        let is_older = fs::read(self.path.join(FORMAT))? != format(VERSION).as_bytes();
-        if is_older {
+    /// Lets `upgrade` change a store of an older format. The store is marked as one of the current format before that,
+    /// because older versions would misread what is written. An upgrade that was interrupted is made again by the next
+    /// start.
+    pub(super) fn upgrade<E: From<io::Error>>(&self, upgrade: impl FnOnce() -> Result<(), E>) -> Result<(), E> {
+        let mark = self.path.join(UPGRADING);
+        if fs::read(self.path.join(FORMAT))? != format(VERSION).as_bytes() {
+            OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&mark)?;
+            File::open(&self.path)?.sync_all()?;
             self.write_format()?;
         }
-        Ok(is_older)
+        if mark.try_exists()? {
+            upgrade()?;
+            fs::remove_file(&mark)?;
+            File::open(&self.path)?.sync_all()?;
+        }
+        Ok(())
     }
 
     /// Writes the file so that it is complete or missing after a crash.

@@ -99,9 +99,7 @@ impl EmbeddedStore {
         let directory = Directory::claim(directory)?;
         let opened = || -> Result<_, TablesError> {
             let (rows, log) = open_or_begin(&directory)?;
-            if directory.upgrade()? {
-                upgrade::upgrade_records(&rows, retention)?;
-            }
+            directory.upgrade(|| upgrade::upgrade_records(&rows, retention))?;
             let acknowledged = Acknowledged::begin(&directory.acknowledged(), &log.history.epoch, log.commits)?;
             Ok((rows, log, acknowledged, directory.identity()?))
         };
@@ -526,6 +524,27 @@ mod tests {
         for prefix in [&b""[..], b"\xff\xff"] {
             assert_eq!(end(prefix), None);
         }
+    }
+
+    /// The process may be killed between the mark of the format and the last record.
+    #[test]
+    fn an_interrupted_upgrade_is_made_again() {
+        let path = tempfile::tempdir().unwrap();
+        let store = EmbeddedStore::open(path.path()).unwrap();
+        let answer = Record::new(RecordKey::of(&["a"]), r#"{"at":1}"#);
+        let changes = vec![Change::Put(Table::Answers, answer.clone())];
+        store.commit(&Commit { number: 1, changes, ..Commit::default() }).unwrap();
+        std::fs::write(path.path().join("format"), "tertulia store 1\n").unwrap();
+        let interrupted = store.directory.upgrade(|| Err(std::io::Error::other("killed")));
+        interrupted.unwrap_err();
+        drop(store);
+
+        let store = EmbeddedStore::open_keeping(path.path(), Retention::default()).unwrap();
+        let until = Timestamp(1).after(Retention::default().answers);
+        let records = || store.scan(Table::Answers, &RecordKey::of(&[]), None, 10).unwrap();
+        assert_eq!(records(), [answer.until(until)]);
+        assert_eq!(store.keep_house(until, 0, usize::MAX).unwrap(), 1);
+        assert_eq!(records(), []);
     }
 
     #[test]

@@ -49,14 +49,13 @@ pub(super) fn upgrade_records(rows: &Rows, retention: Retention) -> Result<(), T
             let (key, value) = row.into_inner()?;
             if key.len() > RecordKey::MAX_BYTES {
                 batch.remove(rows.of(table), &*key);
-                changed += 1;
-                continue;
+            } else {
+                let age: Age = serde_json::from_slice(&value).unwrap_or_default();
+                let Some(until) = age.keep_until(table, retention) else { continue };
+                let dated = Record::new(RecordKey::from_bytes(&key), value.to_vec()).until(until);
+                batch.insert(rows.of(table), &*key, record::to_bytes(&dated).as_ref());
+                batch.insert(&rows.expiries, expiry::entry(until, table, &key), []);
             }
-            let age: Age = serde_json::from_slice(&value).unwrap_or_default();
-            let Some(until) = age.keep_until(table, retention) else { continue };
-            let dated = Record::new(RecordKey::from_bytes(&key), value.to_vec()).until(until);
-            batch.insert(rows.of(table), &*key, record::to_bytes(&dated).as_ref());
-            batch.insert(&rows.expiries, expiry::entry(until, table, &key), []);
             changed += 1;
             if changed % TOGETHER == 0 {
                 std::mem::replace(&mut batch, rows.batch()).commit()?;
