@@ -20,12 +20,19 @@ pub(super) async fn take(process: &ProcessContext, connection: &ConnectionId) {
     process.log.assign(connection, acting);
 }
 
-/// Gives the duty of a connection back that has ended.
-pub(crate) async fn hand_back(process: &ProcessContext, connection: &ConnectionId) {
-    process.journal.settled().await;
-    if let Some(acting) = process.log.release(connection)
-        && timeout(WITHIN, process.cluster.hand_back(&acting)).await.is_err()
-    {
+/// Gives the duty of a connection back that has ended. If what the connection wrote does not become durable in time, or if
+/// the connection `is_added_again`, this process keeps the duty.
+pub(crate) async fn hand_back(process: &ProcessContext, connection: &ConnectionId, is_added_again: impl Fn() -> bool) {
+    let handing_back = async {
+        process.journal.settled().await;
+        if is_added_again() {
+            return;
+        }
+        if let Some(acting) = process.log.release(connection) {
+            process.cluster.hand_back(&acting).await;
+        }
+    };
+    if timeout(WITHIN, handing_back).await.is_err() {
         tracing::warn!(%connection, "the duty was not given back in time; it is free when this process has ended");
     }
 }

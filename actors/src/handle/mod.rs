@@ -64,7 +64,8 @@ impl ConnectionHandle {
     pub async fn disconnect(&self) {
         if let Some(member) = self.system.registry.remove(&self.id) {
             member.end(PATIENCE).await;
-            duty::hand_back(&self.system.process, &self.id).await;
+            let is_added_again = || self.system.registry.get(&self.id).is_some();
+            duty::hand_back(&self.system.process, &self.id, is_added_again).await;
             self.system.process.metrics.by_connection.forget(&self.id);
         }
     }

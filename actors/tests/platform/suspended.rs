@@ -1,11 +1,12 @@
 //! A process that may not act sends nothing, whatever is queued.
 
-use std::{num::NonZeroUsize, sync::Arc, time::Duration};
+use std::{num::NonZeroUsize, pin::pin, sync::Arc, time::Duration};
 
+use futures_util::FutureExt;
 use tertulia_actors::{
     Tertulia,
     core::{id::ConversationId, placement::DutyName},
-    engine::{Cluster, LocalCluster},
+    engine::{Cluster, ClusterError, LocalCluster},
 };
 use tertulia_emulator::{Emulator, EmulatorConfig};
 use tokio::time::timeout;
@@ -77,4 +78,19 @@ async fn a_connection_waits_until_its_process_has_the_duty() {
     stage.tertulia.connection(&"bot-1".into()).ready(PATIENCE).await.unwrap();
     let id = ConversationId::from(stage.emulator.create_conversation(None, None));
     stage.until(|event| event.data.name() == "conversation" && event.conversation.as_ref() == Some(&id)).await;
+}
+
+/// The end of a connection that was added again at once does not take the duty from the new connection.
+#[actix_rt::test]
+async fn a_connection_that_is_added_again_at_once_keeps_the_duty() {
+    let (stage, cluster) = stage();
+    let bot_1 = stage.tertulia.connect(bot(1)).unwrap();
+    bot_1.ready(PATIENCE).await.unwrap();
+    let mut ending = pin!(bot_1.disconnect());
+    assert!((&mut ending).now_or_never().is_none(), "the id is free, and the connection ends");
+    stage.tertulia.connect(bot(1)).unwrap().ready(PATIENCE).await.unwrap();
+    ending.await;
+    let duty = DutyName::Connection("bot-1".into());
+    let taken = cluster.join().take(duty.clone()).await;
+    assert_eq!(taken, Err(ClusterError::Held(duty)));
 }
