@@ -269,16 +269,19 @@ impl Actor for Intake {
             return;
         }
         let (process, id) = (self.context.process.clone(), self.settings.id.clone());
+        let is_first = !self.roster.is_restored();
         let remembering = async move {
-            duty::take(&process, &id).await;
+            // The conversations go on after a panic, and their steps are refused once the duty is taken again.
+            if is_first {
+                duty::take(&process, &id).await;
+            }
             let StoredConnection { holds, .. } = connection_record::stored(&process.journal, &id).await;
             let loaded = holds.iter().map(|(conversation, _)| conversation.clone()).collect();
             (remembered(&process.journal, &id, loaded).await, holds)
         };
-        ctx.spawn(remembering.into_actor(self).map(|(conversations, holds), intake, ctx| {
+        ctx.spawn(remembering.into_actor(self).map(move |(conversations, holds), intake, ctx| {
             // With this login conversations were held, so its credentials have worked.
             intake.credentials_worked |= !conversations.is_empty();
-            let is_first = !intake.roster.is_restored();
             intake.roster.restore(conversations);
             if is_first {
                 intake.take_up_holds(holds);
