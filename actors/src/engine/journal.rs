@@ -16,7 +16,7 @@ use tokio::sync::{Semaphore, oneshot, watch};
 
 use super::{
     Change, Cluster, Commit, CommitError, Committed, LocalCluster, LogReader, NewEvent, SendGate, Store, StoreCopy,
-    StoreError, StoredEvent, batch::Batch, window::Window,
+    StoreError, StoredEvent, batch::Batch, validation::check_changes, window::Window,
 };
 use crate::metrics::Latency;
 
@@ -264,7 +264,19 @@ impl Journal {
     /// Appends one step. Never blocks, because an arbiter whose thread stands still misses its timers. What waits here is
     /// limited where it enters the process: most steps occupy the place of their frame until they are durable, and while
     /// no place is free no socket is read; others are commands, whose number is limited too.
+    ///
+    /// A step with a key that no store accepts is refused at once: its commit would be repeated without end, and with it
+    /// no other step could be kept.
     pub fn append(&self, step: Step) {
+        if self.keeps()
+            && let Err(error) = check_changes(&step.changes)
+        {
+            tracing::error!(%error, events = step.events.len(), "a step cannot be kept");
+            if let Some(then) = step.then {
+                then(Err(error.into()));
+            }
+            return;
+        }
         let mut queue = self.shared.queue();
         if self.keeps() && !queue.closed {
             queue.waiting.push(step);
@@ -656,6 +668,23 @@ mod tests {
         fn keep_house(&self, now: Timestamp, oldest: u64, letters: usize) -> Result<usize, StoreError> {
             self.store.keep_house(now, oldest, letters)
         }
+    }
+
+    #[test]
+    fn a_step_that_no_store_accepts_holds_up_no_other_step() {
+        let store = Arc::new(MemoryStore::new(NonZeroUsize::MIN));
+        let journal = Journal::start(Arc::clone(&store) as Arc<dyn Store>, Retention::default()).unwrap();
+        let (outcomes, kept) = mpsc::channel();
+        let longest = "a".repeat(RecordKey::MAX_BYTES);
+        for key in [RecordKey::of(&[&longest]), RecordKey::of(&[]), RecordKey::of(&["a"])] {
+            let (outcomes, change) = (outcomes.clone(), Change::Put(Table::Notes, Record::new(key, "")));
+            let then: AfterCommit = Box::new(move |outcome| outcomes.send(outcome.is_ok()).unwrap());
+            journal.append(Step { changes: vec![change], then: Some(then), ..Step::default() });
+        }
+        let outcome = || kept.recv_timeout(Duration::from_secs(60)).unwrap();
+        assert_eq!([outcome(), outcome(), outcome()], [false, false, true]);
+        assert!(store.get(Table::Notes, &RecordKey::of(&["a"])).unwrap().is_some());
+        journal.close();
     }
 
     /// An arbiter whose thread stands still misses its timers, so no number of waiting steps makes a caller wait.

@@ -18,12 +18,17 @@ impl Commit {
     /// # Errors
     /// [`StoreError`] if a key is empty or longer than [`RecordKey::MAX_BYTES`].
     pub fn check(&self) -> Result<(), StoreError> {
-        self.changes.iter().try_for_each(|change| match change {
-            Change::Put(_, Record { key, .. }) | Change::PutNew(_, Record { key, .. }) | Change::Remove(_, key) => {
-                check_key(key)
-            }
-        })
+        check_changes(&self.changes)
     }
+}
+
+/// Checks the keys of changed records.
+pub(super) fn check_changes(changes: &[Change]) -> Result<(), StoreError> {
+    changes.iter().try_for_each(|change| match change {
+        Change::Put(_, Record { key, .. }) | Change::PutNew(_, Record { key, .. }) | Change::Remove(_, key) => {
+            check_key(key)
+        }
+    })
 }
 
 impl Commit {
