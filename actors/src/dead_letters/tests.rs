@@ -1,14 +1,9 @@
 //! The dead letters, over a store in memory.
 
-use std::{
-    pin::pin,
-    sync::atomic::{AtomicBool, Ordering},
-};
-
-use tertulia_core::time::Timestamp;
+use std::pin::pin;
 
 use super::*;
-use crate::engine::{Cluster, Commit, CommitError, Committed, History, NewEvent};
+use crate::engine::{FaultyStore, StoreFault};
 
 fn now() -> jiff::Timestamp {
     jiff::Timestamp::now()
@@ -180,69 +175,20 @@ async fn letters_outlive_the_process_those_that_were_removed_or_pushed_out_do_no
     assert_eq!((held(&after), after.is_purge_due()), (3, true), "the count does not forget that there are too many");
 }
 
-/// A store that refuses commits on request.
-struct Refusing {
-    store: MemoryStore,
-    refuses: AtomicBool,
-}
-
-impl Store for Refusing {
-    fn history(&self) -> History {
-        self.store.history()
-    }
-
-    fn cluster(&self) -> Arc<dyn Cluster> {
-        self.store.cluster()
-    }
-
-    fn commit(&self, commit: &Commit) -> Result<Committed, CommitError> {
-        if self.refuses.load(Ordering::SeqCst) {
-            return Err(StoreError::new("commit", "there is no room").into());
-        }
-        self.store.commit(commit)
-    }
-
-    fn last_commit(&self) -> u64 {
-        self.store.last_commit()
-    }
-
-    fn keep_house(&self, now: Timestamp, oldest: u64, letters: usize) -> Result<usize, StoreError> {
-        self.store.keep_house(now, oldest, letters)
-    }
-
-    fn events(&self, after: u64, limit: usize) -> Result<Vec<(u64, NewEvent)>, StoreError> {
-        self.store.events(after, limit)
-    }
-
-    fn get(&self, table: Table, key: &RecordKey) -> Result<Option<Bytes>, StoreError> {
-        self.store.get(table, key)
-    }
-
-    fn scan(
-        &self,
-        table: Table,
-        prefix: &RecordKey,
-        after: Option<&RecordKey>,
-        limit: usize,
-    ) -> Result<Vec<Record>, StoreError> {
-        self.store.scan(table, prefix, after, limit)
-    }
-}
-
 #[tokio::test]
 async fn a_letter_is_removed_once_that_is_durable() {
-    let store = Arc::new(Refusing { store: MemoryStore::new(NonZeroUsize::MIN), refuses: AtomicBool::new(false) });
+    let store = Arc::new(FaultyStore::new(StoreFault::None));
     let journal = Journal::start(Arc::clone(&store) as Arc<dyn Store>, Retention::default()).unwrap();
     let letters = DeadLetters::new(DeadLetterLimits::default(), Arc::default(), Arc::clone(&journal)).unwrap();
     put(&letters, b"1");
     let id = listed(&letters).await[0].id.clone();
 
-    store.refuses.store(true, Ordering::SeqCst);
+    store.set(StoreFault::Refuses);
     let kept = || store.get(Table::DeadLetters, &id.record_key()).unwrap().is_some();
     let mut removing = pin!(letters.remove(&id));
     assert!(timeout(Duration::from_millis(20), &mut removing).await.is_err(), "nothing of it is durable");
     assert!(kept());
-    store.refuses.store(false, Ordering::SeqCst);
+    store.set(StoreFault::None);
     assert_eq!(removing.await.unwrap().id, id);
     assert!(!kept());
     journal.close();

@@ -4,7 +4,7 @@ use std::{iter::Peekable, mem, ops::Range, sync::Arc};
 
 use tertulia_core::placement::{Acting, DutyName};
 
-use super::{Change, Commit, CommitError, Committed, Loggable, NewEvent, Step, journal::AfterCommit};
+use super::{AfterCommit, Change, Commit, CommitError, Committed, Loggable, NewEvent, Step};
 
 /// The bytes of events and records that end a commit. A step is never divided.
 const BYTES: usize = 4 << 20;

@@ -8,26 +8,34 @@
 mod batch;
 mod cluster;
 mod copy;
+#[cfg(test)]
+mod faulty_store;
 mod housekeeping;
 mod journal;
 mod key;
 mod lease;
 mod memory;
 mod reader;
+mod retention;
 mod send_gate;
+mod step;
 mod store;
 mod validation;
 mod window;
 
 pub use cluster::{Cluster, ClusterError, LocalCluster};
 pub use copy::StoreCopy;
-pub(crate) use journal::AfterCommit;
-pub use journal::{Journal, Loggable, Retention, Step};
+#[cfg(test)]
+pub(crate) use faulty_store::{FaultyStore, StoreFault};
+pub use journal::Journal;
 pub use key::RecordKey;
 pub use lease::{Lease, LeaseError, LoginName};
 pub use memory::MemoryStore;
 pub use reader::{LogBatch, LogReader};
+pub use retention::Retention;
 pub(crate) use send_gate::SendGate;
+pub(crate) use step::AfterCommit;
+pub use step::{Loggable, Step};
 pub use store::{
     Change, Commit, CommitError, Committed, History, NewEvent, Record, Store, StoreError, StoredEvent, Table,
 };

@@ -1,0 +1,52 @@
+//! The journal over stores that fail and stand still.
+
+use std::{num::NonZeroUsize, sync::mpsc, time::Duration};
+
+use super::*;
+use crate::engine::{FaultyStore, MemoryStore, Record, RecordKey, StoreFault, Table};
+
+#[test]
+fn a_step_that_no_store_accepts_holds_up_no_other_step() {
+    let store = Arc::new(MemoryStore::new(NonZeroUsize::MIN));
+    let journal = Journal::start(Arc::clone(&store) as Arc<dyn Store>, Retention::default()).unwrap();
+    let (outcomes, kept) = mpsc::channel();
+    let longest = "a".repeat(RecordKey::MAX_BYTES);
+    for key in [RecordKey::of(&[&longest]), RecordKey::of(&[]), RecordKey::of(&["a"])] {
+        let (outcomes, change) = (outcomes.clone(), Change::Put(Table::Notes, Record::new(key, "")));
+        let then: AfterCommit = Box::new(move |outcome| outcomes.send(outcome.is_ok()).unwrap());
+        journal.append(Step { changes: vec![change], then: Some(then), ..Step::default() });
+    }
+    let outcome = || kept.recv_timeout(Duration::from_secs(60)).unwrap();
+    assert_eq!([outcome(), outcome(), outcome()], [false, false, true]);
+    assert!(store.get(Table::Notes, &RecordKey::of(&["a"])).unwrap().is_some());
+    journal.close();
+}
+
+/// An arbiter whose thread stands still misses its timers, so no number of waiting steps makes a caller wait.
+#[test]
+fn steps_are_appended_while_the_store_stands_still() {
+    const STEPS: usize = 100_000;
+    let store = Arc::new(FaultyStore::new(StoreFault::StandsStill));
+    let journal = Journal::start(Arc::clone(&store) as Arc<dyn Store>, Retention::default()).unwrap();
+    let (outcomes, kept) = mpsc::channel();
+    let appending = {
+        let journal = Arc::clone(&journal);
+        let (appended, done) = mpsc::channel();
+        thread::spawn(move || {
+            for step in 0..STEPS {
+                let outcomes = outcomes.clone();
+                let change = Change::Put(Table::Notes, Record::new(RecordKey::of(&["newest"]), step.to_string()));
+                let then: AfterCommit = Box::new(move |outcome| outcomes.send((step, outcome.is_ok())).unwrap());
+                journal.append(Step { changes: vec![change], then: Some(then), ..Step::default() });
+            }
+            appended.send(()).unwrap();
+        });
+        done
+    };
+    let appended = appending.recv_timeout(Duration::from_secs(60));
+    store.set(StoreFault::None);
+    appended.expect("the caller waits for the store");
+    let outcomes: Vec<(usize, bool)> = kept.iter().take(STEPS).collect();
+    assert!(outcomes.into_iter().eq((0..STEPS).map(|step| (step, true))), "each is kept, in order");
+    journal.close();
+}
