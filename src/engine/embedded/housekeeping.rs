@@ -1,5 +1,7 @@
 //! Removes what the store need not keep any more.
 
+use std::ops::Bound;
+
 use fjall::Readable as _;
 use tertulia_actors::{
     core::time::Timestamp,
@@ -26,12 +28,20 @@ pub(super) fn forget_events(rows: &Rows, oldest_before: u64, log: &Log) -> Resul
     Ok(batch.commit()?)
 }
 
-/// Removes at most [`TOGETHER`] records that were to be kept until `now` or less. Returns the number of removed records,
-/// and whether there may be more.
-pub(super) fn remove_expired(rows: &Rows, now: Timestamp) -> Result<(usize, bool), StoreError> {
+/// Removes at most [`TOGETHER`] records that were to be kept until `now` or less, with the entries after `after`. Returns
+/// the number of removed records, and the last entry if there may be more.
+///
+/// The entries before `after` are removed, and reading from the first one would pass all of them again.
+pub(super) fn remove_expired(
+    rows: &Rows,
+    now: Timestamp,
+    after: Option<&[u8]>,
+) -> Result<(usize, Option<Vec<u8>>), StoreError> {
     let failed = |error: fjall::Error| StoreError::new(KEEP_HOUSE, error);
-    let (mut batch, mut entries, mut removed) = (rows.batch(), 0, 0);
-    for entry in rows.snapshot().range(&rows.expiries, ..&expiry::end(now)[..]).take(TOGETHER) {
+    let end = expiry::end(now);
+    let first = after.map_or(Bound::Unbounded, Bound::Excluded);
+    let (mut batch, mut entries, mut removed, mut last) = (rows.batch(), 0, 0, None);
+    for entry in rows.snapshot().range::<&[u8], _>(&rows.expiries, (first, Bound::Excluded(&end[..]))).take(TOGETHER) {
         let entry = entry.key().map_err(failed)?;
         if let Some((until, table, key)) = expiry::record_of(&entry) {
             let value = rows.of(table).get(key).map_err(failed)?;
@@ -42,13 +52,14 @@ pub(super) fn remove_expired(rows: &Rows, now: Timestamp) -> Result<(usize, bool
                 removed += 1;
             }
         }
+        last = Some(entry.to_vec());
         batch.remove(&rows.expiries, entry);
         entries += 1;
     }
     if entries > 0 {
         batch.commit().map_err(failed)?;
     }
-    Ok((removed, entries == TOGETHER))
+    Ok((removed, last.filter(|_| entries == TOGETHER)))
 }
 
 /// Removes the oldest dead letters beyond the newest `letters`. Returns their number.

@@ -246,13 +246,14 @@ impl Store for EmbeddedStore {
     }
 
     fn keep_house(&self, now: Timestamp, oldest: u64, letters: usize) -> Result<usize, StoreError> {
-        let mut removed = 0;
+        let (mut removed, mut after) = (0, None);
         loop {
-            let (expired, may_be_more) = self.write(|rows, _| housekeeping::remove_expired(rows, now))?;
+            let (expired, last) = self.write(|rows, _| housekeeping::remove_expired(rows, now, after.as_deref()))?;
             removed += expired;
-            if !may_be_more {
+            if last.is_none() {
                 break;
             }
+            after = last;
         }
         removed += self.write(|rows, _| housekeeping::remove_letters(rows, letters))?;
         self.write(|rows, writer| {
