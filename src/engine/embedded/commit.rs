@@ -46,7 +46,14 @@ pub(super) fn batch(
     for ((table, key), record) in records {
         match record {
             Some(record) => batch.insert(rows.of(table), key.as_bytes(), record::to_bytes(record).as_ref()),
-            None => batch.remove(rows.of(table), key.as_bytes()),
+            None => {
+                // Its entry would stay for days, and there is one for each durable command.
+                let stored = rows.of(table).get(key.as_bytes()).map_err(failed)?;
+                if let Some((Some(until), _)) = stored.as_deref().and_then(record::from_bytes) {
+                    batch.remove(&rows.expiries, expiry::entry(until, table, key.as_bytes()));
+                }
+                batch.remove(rows.of(table), key.as_bytes());
+            }
         }
         if let Some(until) = record.and_then(|record| record.keep_until) {
             batch.insert(&rows.expiries, expiry::entry(until, table, key.as_bytes()), []);

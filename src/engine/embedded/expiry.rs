@@ -1,7 +1,7 @@
 //! Which records are to be removed when: an index by time, so that housekeeping reads no other record.
 //!
-//! An entry is written with each record that has a time. It stays when the record is changed or removed, so the record
-//! itself decides when its entry is due.
+//! An entry is written with each record that has a time, and removed with it. An entry stays when its record is given
+//! another time, so the record itself decides when its entry is due.
 
 use tertulia_actors::{core::time::Timestamp, engine::Table};
 

@@ -527,6 +527,20 @@ mod tests {
         }
     }
 
+    /// A durable command has a record for seconds, and the index would keep its entry for days.
+    #[test]
+    fn a_removed_record_leaves_no_entry_in_the_index_of_times() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = EmbeddedStore::open(directory.path()).unwrap();
+        let (key, until) = (RecordKey::of(&["key"]), Timestamp(i64::MAX));
+        let put = Change::Put(Table::Outbox, Record::new(key.clone(), "{}").until(until));
+        let entries = || store.with_rows(GET, |rows| Ok(rows.snapshot().iter(&rows.expiries).count())).unwrap();
+        for (number, change, count) in [(1, put.clone(), 1), (2, put, 1), (3, Change::Remove(Table::Outbox, key), 0)] {
+            store.commit(&Commit { number, changes: vec![change], ..Commit::default() }).unwrap();
+            assert_eq!(entries(), count);
+        }
+    }
+
     /// The process may be killed between the mark of the format and the last record.
     #[test]
     fn an_interrupted_upgrade_is_made_again() {
