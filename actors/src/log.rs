@@ -68,12 +68,12 @@ impl Log {
         Self { journal, routing, metrics, rights: DashMap::new() }
     }
 
-    /// Sets the right with which everything is written for `connection` from now on.
+    /// Sets the right to write for `connection`, which every later step of it carries.
     pub(crate) fn assign(&self, connection: &ConnectionId, acting: Acting) {
         self.rights.insert(connection.clone(), acting);
     }
 
-    /// The right with which is written for `connection`; `None` before it was taken.
+    /// The right to write for `connection`; `None` before its duty was taken.
     pub(crate) fn acting(&self, connection: &ConnectionId) -> Option<Acting> {
         self.rights.get(connection).map(|acting| acting.clone())
     }

@@ -244,8 +244,8 @@ pub trait Store: Send + Sync + 'static {
         false
     }
 
-    /// Returns the offset of the newest event once there are events after the offset `after`, whoever commits them, or
-    /// when `within` is over.
+    /// Waits, at most `within`, until any writer has committed an event after the offset `after`. Returns the offset of the
+    /// newest event.
     ///
     /// # Errors
     /// [`StoreError`].

@@ -156,7 +156,7 @@ impl KeyedRequest {
         Kept { version: VERSION, digest: self.digest.clone(), at: now(), reply, is_over: false }
     }
 
-    /// The record of the first request with the key; `None` if there is none.
+    /// The record of the first request with the key; `None` if no request used the key.
     async fn earlier(&self) -> Result<Option<Kept>, Problem> {
         if !self.journal.keeps() {
             return Ok(None);

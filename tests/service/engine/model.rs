@@ -17,7 +17,7 @@ use super::{commit, event, memory_store};
 enum Step {
     /// Appends so many events.
     Append(u64),
-    /// Writes a record, only if there is none if this is true. The value is made from the number.
+    /// Writes a record whose value is made from the number. If the flag is true, a record with the same key stays.
     Put(bool, Table, RecordKey, u16, Option<i64>),
     Remove(Table, RecordKey),
 }

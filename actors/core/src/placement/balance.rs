@@ -52,7 +52,7 @@ impl<'a> Places<'a> {
         }
     }
 
-    /// Moves duties away from nodes above their quota, until there is none from which a duty may move.
+    /// Moves duties away from nodes above their quota. Ends when no duty of such a node may move.
     ///
     /// This ends: after each move, the giver still has more for its capacity than the receiver had before it. So the
     /// sum of weight × (load without the duty at the time it was added) / capacity falls with each move.
