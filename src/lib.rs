@@ -6,6 +6,7 @@ pub use tertulia_actors::{protocol, rules};
 mod archive;
 pub mod bulk;
 pub mod cli;
+pub mod cluster;
 pub mod config;
 pub mod demo;
 pub mod engine;

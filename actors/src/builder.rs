@@ -140,7 +140,7 @@ impl Builder {
         let routing = Arc::new(RoutingTable::default());
         let cluster = self.cluster.unwrap_or_else(|| Arc::clone(journal.cluster()));
         let process = ProcessContext {
-            platform: Platform::behind(SendGate::new(cluster.standing()), self.platform)?,
+            platform: Platform::behind(SendGate::new(cluster.tenure()), self.platform)?,
             log: Arc::new(Log::new(Arc::clone(&journal), Arc::clone(&routing), Arc::clone(&metrics))),
             journal,
             routing,

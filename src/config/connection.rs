@@ -8,6 +8,7 @@ use tertulia_actors::{
     core::{
         conversation::HistoryStart,
         id::AgentId,
+        placement::DutySettings,
         ums::{AgentState, Stage},
     },
     platform::ConsumerLogin,
@@ -19,6 +20,7 @@ use super::{
     document,
     field::Field,
     login::{Access, Login, Role, Session},
+    node::read_placement,
     problem::Reading,
     proxy::Proxy,
 };
@@ -48,6 +50,8 @@ pub struct Connection {
     pub history: HistoryStart,
     /// The agent state to set after each connect; `None` leaves the state unchanged.
     pub agent_state: Option<AgentState>,
+    /// Which nodes may run the connection, and how much work it is.
+    pub nodes: DutySettings,
     /// The session that the login has at the platform.
     session: Option<Session>,
 }
@@ -123,7 +127,10 @@ impl Connection {
         let rings = section.field("rings");
         let history = section.field("history");
         let agent_state = section.field("agent_state");
+        let nodes = section.field("nodes");
         section.finish();
+
+        let nodes = read_placement(nodes, role == Some(Role::Connector));
 
         let access = read_access(login, role);
         let client_properties = if role == Some(Role::Intake) {
@@ -152,6 +159,7 @@ impl Connection {
             rings: rings.unwrap_or(Rings::Off),
             history: history.unwrap_or_default(),
             agent_state,
+            nodes,
             session,
         })
     }

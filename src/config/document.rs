@@ -21,6 +21,8 @@ pub(super) struct Node {
 pub(super) enum Content {
     Text(String),
     Number(i64),
+    /// A number with a fraction.
+    Decimal(f64),
     Boolean(bool),
     List(Vec<Node>),
     Table(BTreeMap<String, Node>),
@@ -32,7 +34,7 @@ impl Content {
     pub(super) fn kind(&self) -> &'static str {
         match self {
             Self::Text(_) => "text",
-            Self::Number(_) => "a number",
+            Self::Number(_) | Self::Decimal(_) => "a number",
             Self::Boolean(_) => "true or false",
             Self::List(_) => "a list",
             Self::Table(_) => "a table",
@@ -113,7 +115,9 @@ fn descend<'a>(root: &'a mut Node, keys: &[String], place: &Place) -> Option<&'a
         node = match &mut node.content {
             Content::List(entries) => entries.get_mut(key.parse::<usize>().ok()?)?,
             Content::Table(entries) => entries.entry(key.clone()).or_insert_with(empty_table),
-            Content::Text(_) | Content::Number(_) | Content::Boolean(_) | Content::Other(_) => return None,
+            Content::Text(_) | Content::Number(_) | Content::Decimal(_) | Content::Boolean(_) | Content::Other(_) => {
+                return None;
+            }
         };
     }
     Some(node)
@@ -143,7 +147,10 @@ fn content(value: &DeValue<'_>, place_of: &dyn Fn(usize) -> Place) -> Content {
             Ok(number) => Content::Number(number),
             Err(_) => Content::Other("a number"),
         },
-        DeValue::Float(_) => Content::Other("a number"),
+        DeValue::Float(number) => match number.as_str().parse() {
+            Ok(number) => Content::Decimal(number),
+            Err(_) => Content::Other("a number"),
+        },
         DeValue::Boolean(boolean) => Content::Boolean(*boolean),
         DeValue::Datetime(_) => Content::Other("a date"),
     }

@@ -134,6 +134,24 @@ impl<'a> Field<'a> {
             .ok()
     }
 
+    /// A number with or without a fraction, and the field, to report a mistake at.
+    pub(super) fn decimal(mut self) -> Option<(Self, f64)> {
+        let number = match (self.content.take()?, &self.place) {
+            (Content::Decimal(number), _) => Ok(number),
+            (Content::Number(number), _) => Ok(number as f64),
+            // A variable can hold only text.
+            (Content::Text(text), Place::Variable(_)) => text.trim().parse().map_err(|_| format!("{text:?}")),
+            (other, _) => Err(other.kind().to_owned()),
+        };
+        match number {
+            Ok(number) => Some((self, number)),
+            Err(found) => {
+                self.report(format!("expected a number, found {found}"));
+                None
+            }
+        }
+    }
+
     /// True or false.
     pub(super) fn boolean(mut self) -> Option<bool> {
         let boolean = match (self.content.take()?, &self.place) {

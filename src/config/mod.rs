@@ -16,6 +16,7 @@ mod field;
 mod gateway;
 mod limits;
 mod login;
+mod node;
 mod platform;
 mod problem;
 mod proxy;
@@ -33,11 +34,12 @@ pub use admissible::Admissible;
 pub use client_properties::ClientProperties;
 pub use connection::{Connection, Requested};
 pub use drain::Drain;
-pub use engine::Engine;
+pub use engine::{EmbeddedEngine, Engine, EngineKind, PostgresEngine};
 pub use environment::Environment;
 pub use gateway::{Gateway, Scope, Token};
 pub use limits::Limits;
 pub use login::Access;
+pub use node::{Node, NodeTrust};
 pub use platform::Platform;
 pub use problem::{Place, Problem};
 pub use proxy::Proxy;
@@ -61,6 +63,8 @@ pub struct Configuration {
     pub connections: Vec<Connection>,
     /// The store of events, snapshots and leases.
     pub engine: Engine,
+    /// This process among those that share the store; `Some` exactly if the engine is shared.
+    pub node: Option<Node>,
     /// Where the HTTP interface listens and who may call.
     pub gateway: Gateway,
     /// How often failing actors restart, and when they are given up.
@@ -120,6 +124,8 @@ impl Configuration {
         let platform = Platform::read(sections.field("platform"));
         let connections = connection::read_all(sections.field("connections"));
         let engine = Engine::read(sections.field("engine"));
+        let is_shared = engine.as_ref().is_some_and(Engine::is_shared);
+        let node = Node::read(sections.field("node"), is_shared);
         let mut gateway = Gateway::read(sections.field("gateway"));
         if let Some(gateway) = &mut gateway {
             let ids: Vec<&str> = connections.iter().map(|connection| connection.id.as_str()).collect();
@@ -138,7 +144,7 @@ impl Configuration {
 
         match (reading.into_problems(), platform, engine, gateway) {
             (problems, Some(platform), Some(engine), Some(gateway)) if problems.is_empty() => {
-                Ok(Self { platform, connections, engine, gateway, supervision, webhooks, telemetry, drain })
+                Ok(Self { platform, connections, engine, node, gateway, supervision, webhooks, telemetry, drain })
             }
             (problems, ..) => Err(problems),
         }

@@ -23,7 +23,7 @@ use tokio::{
 
 use crate::{
     bulk::Bulk,
-    config::{self, Configuration, ConfigurationError, Engine, Environment, TlsError},
+    config::{self, Configuration, ConfigurationError, EmbeddedEngine, Engine, EngineKind, Environment, TlsError},
     engine::embedded::{EmbeddedCluster, EmbeddedStore, FileLeases, OpenError},
     fleet::{AddedConnections, Described, describe},
     gateway::{Certificate, Gateway, GatewayError, Listening, State},
@@ -33,6 +33,9 @@ use crate::{
 /// Why a service could not be started.
 #[derive(Debug, thiserror::Error)]
 pub enum ServiceError {
+    /// The engine cannot be used by this version.
+    #[error("an engine of kind \"postgres\" cannot be used yet")]
+    NotYet,
     /// The store could not be opened.
     #[error(transparent)]
     Store(#[from] OpenError),
@@ -76,7 +79,10 @@ impl Service {
     /// # Errors
     /// [`ServiceError`]: some part of the service cannot start.
     pub fn start(configuration: &Configuration) -> Result<Self, ServiceError> {
-        let Engine { path, leases, retain_events, retain_days } = &configuration.engine;
+        let Engine { kind, retain_events, retain_days } = &configuration.engine;
+        let EngineKind::Embedded(EmbeddedEngine { path, leases }) = kind else {
+            return Err(ServiceError::NotYet);
+        };
         let retention = retention(*retain_events, *retain_days);
         let store = EmbeddedStore::open_keeping(path, retention)?;
         let added = AddedConnections::kept(&store)?;

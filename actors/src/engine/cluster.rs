@@ -7,23 +7,17 @@ use std::{
 };
 
 use futures_util::{FutureExt, future::BoxFuture};
-use tertulia_core::{
-    placement::{Acting, DutyName, FencingToken},
-    tenure::Standing,
-};
-use tokio::{
-    sync::watch,
-    time::{sleep, timeout},
-};
+use tertulia_core::placement::{Acting, DutyName, FencingToken};
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::{CommitError, Lease, LeaseError, LoginName};
+use super::{CommitError, Lease, LeaseError, LoginName, Tenure};
 
 /// Assigns duties and logins to the nodes that share a store. A duty is done by one node at a time, and a user has one
 /// session at a time ([TK-6](crate::rules#tk-6)).
 pub trait Cluster: Send + Sync + 'static {
     /// Whether this process may act, now and from now on.
-    fn standing(&self) -> watch::Receiver<Standing>;
+    fn tenure(&self) -> Tenure;
 
     /// Takes a duty, immediately or not at all. The holder shows the returned right with every commit; the rights of
     /// earlier holders are refused from then on.
@@ -88,13 +82,13 @@ pub enum ClusterError {
 pub struct LocalCluster {
     shared: Arc<Mutex<Assignments>>,
     me: Node,
-    standing: watch::Sender<Standing>,
+    tenure: Tenure,
 }
 
 impl Default for LocalCluster {
     /// A process alone, whose right to act never ends.
     fn default() -> Self {
-        Self { shared: Arc::default(), me: Node::default(), standing: watch::Sender::new(Standing::Valid) }
+        Self { shared: Arc::default(), me: Node::default(), tenure: Tenure::default() }
     }
 }
 
@@ -138,20 +132,18 @@ impl LocalCluster {
     pub fn join(&self) -> Self {
         let mut shared = self.shared();
         shared.nodes += 1;
-        Self { shared: Arc::clone(&self.shared), me: Node(shared.nodes), standing: watch::Sender::new(Standing::Valid) }
+        Self { shared: Arc::clone(&self.shared), me: Node(shared.nodes), tenure: Tenure::default() }
     }
 
     /// Ends the rights of the node whose view `node` is. Others can take its duties and logins.
     pub fn fence(&self, node: &Self) {
         self.shared().fenced.insert(node.me);
-        node.standing.send_replace(Standing::Over);
+        node.tenure.fenced();
     }
 
     /// Suspends this node, or lets it act again. A fenced node stays fenced.
     pub fn suspend(&self, is_suspended: bool) {
-        let next = if is_suspended { Standing::Suspended } else { Standing::Valid };
-        self.standing
-            .send_if_modified(|standing| *standing != Standing::Over && std::mem::replace(standing, next) != next);
+        self.tenure.suspend(is_suspended);
     }
 
     /// Checks the rights with which a commit is made.
@@ -204,8 +196,8 @@ impl LocalCluster {
 }
 
 impl Cluster for LocalCluster {
-    fn standing(&self) -> watch::Receiver<Standing> {
-        self.standing.subscribe()
+    fn tenure(&self) -> Tenure {
+        self.tenure.clone()
     }
 
     fn take(&self, duty: DutyName) -> BoxFuture<'_, Result<Acting, ClusterError>> {

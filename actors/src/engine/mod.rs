@@ -20,6 +20,7 @@ mod retention;
 mod send_gate;
 mod step;
 mod store;
+mod tenure;
 mod validation;
 mod window;
 
@@ -39,3 +40,4 @@ pub use step::{Loggable, Step};
 pub use store::{
     Change, Commit, CommitError, Committed, History, NewEvent, Record, Store, StoreError, StoredEvent, Table,
 };
+pub use tenure::Tenure;

@@ -1,13 +1,14 @@
 //! The last look before something is sent: whether this process may still act.
 
 use tertulia_core::tenure::Standing;
-use tokio::sync::watch;
+
+use super::Tenure;
 
 /// Lets through what is sent to others, as long as this process may act. A process that stood still can wake up with
 /// requests that were queued before, while another process already has its duties; so the gate is passed immediately
 /// before each write.
-#[derive(Clone, Debug)]
-pub(crate) struct SendGate(watch::Receiver<Standing>);
+#[derive(Clone, Debug, Default)]
+pub(crate) struct SendGate(Tenure);
 
 /// This process may never act again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -15,29 +16,30 @@ pub(crate) struct SendGate(watch::Receiver<Standing>);
 pub(crate) struct FencedError;
 
 impl SendGate {
-    pub(crate) fn new(standing: watch::Receiver<Standing>) -> Self {
-        Self(standing)
+    pub(crate) fn new(tenure: Tenure) -> Self {
+        Self(tenure)
     }
 
     /// Waits while this process is suspended.
     pub(crate) async fn pass(&self) -> Result<(), FencedError> {
-        if *self.0.borrow() == Standing::Valid {
-            return Ok(());
+        let mut standing = None;
+        while !self.0.may_act() {
+            // The clock may be ahead of what others were notified of.
+            self.0.look();
+            let standing = standing.get_or_insert_with(|| self.0.standing());
+            match standing.wait_for(|standing| *standing != Standing::Suspended).await.as_deref() {
+                Ok(Standing::Valid) => {}
+                Ok(_) | Err(_) => return Err(FencedError),
+            }
         }
-        let mut standing = self.0.clone();
-        match standing.wait_for(|standing| *standing != Standing::Suspended).await.as_deref() {
-            Ok(Standing::Valid) => Ok(()),
-            Ok(_) | Err(_) => Err(FencedError),
-        }
+        Ok(())
     }
-}
 
-impl Default for SendGate {
-    /// A gate that is always open.
-    fn default() -> Self {
-        let (standing, always) = watch::channel(Standing::Valid);
-        drop(standing);
-        Self(always)
+    /// Completes when sockets may not be open any longer.
+    pub(crate) async fn sockets_must_close(&self) {
+        let mut may_be_open = self.0.may_keep_sockets();
+        // The sender is part of the tenure.
+        let _ = may_be_open.wait_for(|may_be_open| !may_be_open).await;
     }
 }
 
@@ -49,16 +51,18 @@ mod tests {
 
     #[test]
     fn what_is_sent_waits_while_the_process_is_suspended_and_is_dropped_when_it_was_fenced() {
-        let (standing, receiver) = watch::channel(Standing::Valid);
-        let gate = SendGate::new(receiver);
+        let tenure = Tenure::default();
+        let gate = SendGate::new(tenure.clone());
         assert_eq!(gate.pass().now_or_never(), Some(Ok(())));
-        standing.send_replace(Standing::Suspended);
+        tenure.suspend(true);
         let mut waits = Box::pin(gate.pass());
         assert_eq!((&mut waits).now_or_never(), None);
-        standing.send_replace(Standing::Valid);
+        tenure.suspend(false);
         assert_eq!(waits.now_or_never(), Some(Ok(())));
-        standing.send_replace(Standing::Over);
+        assert_eq!(gate.sockets_must_close().now_or_never(), None);
+        tenure.fenced();
         assert_eq!(gate.pass().now_or_never(), Some(Err(FencedError)));
+        assert_eq!(gate.sockets_must_close().now_or_never(), Some(()));
         assert_eq!(SendGate::default().pass().now_or_never(), Some(Ok(())));
     }
 }

@@ -15,7 +15,7 @@ use futures_util::StreamExt as _;
 
 use super::init;
 use crate::{
-    config::{Configuration, ConfigurationError, DEFAULT_FILE, Environment},
+    config::{Configuration, ConfigurationError, DEFAULT_FILE, EngineKind, Environment},
     harmless::harmless,
 };
 use connect::Trial;
@@ -114,7 +114,10 @@ async fn try_for_report(options: &CheckOptions, configuration: &Configuration) -
 
 fn summary(configuration: &Configuration) -> String {
     let mut summary = format!("connections: {}, engine: ", configuration.connections.len());
-    let _ = write!(summary, "embedded in {}", configuration.engine.path.display());
+    let _ = match &configuration.engine.kind {
+        EngineKind::Embedded(engine) => write!(summary, "embedded in {}", engine.path.display()),
+        EngineKind::Postgres(engine) => write!(summary, "postgres, schema {}", engine.schema),
+    };
     let gateway = &configuration.gateway;
     let _ = write!(summary, ", gateway: {}, tokens: {}", gateway.listen, gateway.tokens.len());
     summary

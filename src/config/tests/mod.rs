@@ -106,8 +106,10 @@ fn the_documented_example_is_valid() {
     assert_eq!((connection.rings, &connection.agent_state), (Rings::Accept, &Some(AgentState::Online)));
     assert_eq!(connection.history, HistoryStart::FirstSeen);
     let engine = Engine {
-        path: "/var/lib/tertulia".into(),
-        leases: Some("/run/tertulia".into()),
+        kind: EngineKind::Embedded(EmbeddedEngine {
+            path: "/var/lib/tertulia".into(),
+            leases: Some("/run/tertulia".into()),
+        }),
         retain_events: 5_000_000,
         retain_days: 30,
     };
@@ -122,7 +124,8 @@ fn an_empty_file_has_the_defaults() {
     let configuration = Configuration::parse("", &Environment::default()).unwrap();
     assert_eq!(configuration.platform.discovery, "https://adminlogin.liveperson.net");
     assert!(configuration.connections.is_empty());
-    let engine = Engine { path: "./tertulia-data".into(), leases: None, retain_events: 1_000_000, retain_days: 7 };
+    let embedded = EmbeddedEngine { path: "./tertulia-data".into(), leases: None };
+    let engine = Engine { kind: EngineKind::Embedded(embedded), retain_events: 1_000_000, retain_days: 7 };
     assert_eq!(configuration.engine, engine);
     assert_eq!(configuration.gateway.listen.to_string(), "127.0.0.1:8080");
 }

@@ -26,7 +26,10 @@ fn the_environment_overrides_each_value() {
     assert_eq!(connection.subscribe.as_ref().unwrap().0, [Stage::Close]);
     let Access::Brand(AgentLogin::Password { password, .. }) = &connection.access else { panic!("a password") };
     assert_eq!(password.expose_secret(), CANARY);
-    let Engine { path, retain_events, .. } = configuration.engine;
+    let Engine { kind: EngineKind::Embedded(EmbeddedEngine { path, .. }), retain_events, .. } = configuration.engine
+    else {
+        panic!("embedded")
+    };
     assert_eq!((path.to_str(), retain_events), (Some("/var/lib/tertulia"), 20_000));
 }
 

@@ -4,13 +4,9 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use tertulia_actors::{
-    core::{
-        placement::{Acting, DutyName},
-        tenure::Standing,
-    },
-    engine::{Cluster, ClusterError, Lease, LeaseError, LoginName, Store},
+    core::placement::{Acting, DutyName},
+    engine::{Cluster, ClusterError, Lease, LeaseError, LoginName, Store, Tenure},
 };
-use tokio::sync::watch;
 
 use super::{EmbeddedStore, FileLeases};
 
@@ -29,8 +25,8 @@ impl EmbeddedCluster {
 }
 
 impl Cluster for EmbeddedCluster {
-    fn standing(&self) -> watch::Receiver<Standing> {
-        self.duties.standing()
+    fn tenure(&self) -> Tenure {
+        self.duties.tenure()
     }
 
     fn take(&self, duty: DutyName) -> BoxFuture<'_, Result<Acting, ClusterError>> {

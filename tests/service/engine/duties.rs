@@ -57,7 +57,7 @@ fn a_commit_that_was_made_is_answered_although_the_duty_was_lost_since(store: &i
 fn a_fenced_node_writes_nothing() {
     let [mine, theirs] = <[_; 2]>::try_from(MemoryStore::shared(NonZeroUsize::MAX, 2)).unwrap();
     let acting = take(&mine, DutyName::Webhooks);
-    let standing = mine.cluster().standing();
+    let standing = mine.cluster().tenure().standing();
     theirs.fence(&mine);
     assert_eq!(*standing.borrow(), Standing::Over);
     for acting in [vec![], vec![acting]] {

@@ -122,7 +122,7 @@ impl Connection {
             },
         );
         let window = FrameWindow::new(settings.max_unhandled_frames, Arc::clone(&context.process.unhandled));
-        let link = Link::new(window, SendGate::new(context.process.cluster.standing()));
+        let link = Link::new(window, SendGate::new(context.process.cluster.tenure()));
         Self {
             context,
             me,

@@ -139,7 +139,8 @@ impl Link {
 
 /// Splits a socket. `max_bytes` limits a message, in one frame or several. `window` limits the messages that were read
 /// and not handled yet: when it is full nothing more is read, and TCP makes the platform wait. Messages pass `gate` before
-/// they are written. If this process may not act any more, they are dropped and the socket ends.
+/// they are written. If this process may not act any more, or has been suspended for long, they are dropped and the socket
+/// ends with 1001.
 fn split<S: Socket>(
     socket: S,
     window: FrameWindow,
@@ -149,11 +150,21 @@ fn split<S: Socket>(
     let (mut sink, source) = socket.split();
     let (queue, mut messages) = mpsc::channel::<Message>(WRITE_QUEUE);
     let task = actix_rt::spawn(async move {
-        while let Some(message) = messages.recv().await {
+        loop {
+            let next = async {
+                let message = messages.recv().await?;
+                gate.pass().await.ok().map(|()| message)
+            };
+            let message = tokio::select! {
+                biased;
+                // Another process may run this connection soon. What is queued is dropped: it could be late.
+                () = gate.sockets_must_close() => Message::Close(Some(CloseCode::Away.into())),
+                message = next => match message {
+                    Some(message) => message,
+                    None => break,
+                },
+            };
             let last = matches!(message, Message::Close(_));
-            if gate.pass().await.is_err() {
-                break;
-            }
             if !matches!(timeout(WRITE_TIMEOUT, sink.send(message)).await, Ok(Ok(()))) || last {
                 break;
             }

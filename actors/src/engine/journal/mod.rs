@@ -125,7 +125,7 @@ impl Journal {
 
     /// Waits while this process may not act, before something is sent to others; `false` if it may never act again.
     pub async fn may_act(&self) -> bool {
-        SendGate::new(self.cluster.standing()).pass().await.is_ok()
+        SendGate::new(self.cluster.tenure()).pass().await.is_ok()
     }
 
     /// The store itself, for callers that may block.

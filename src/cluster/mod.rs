@@ -1,0 +1,11 @@
+//! This process as one node of several that share a database: who the other nodes are, who has which duty, and how
+//! requests reach the node that can serve them.
+//!
+//! Agreement is the database's ([`NodeTable`]). What a node does by itself follows from its newest view of the nodes and
+//! duties ([`ClusterView`]).
+
+mod node_table;
+mod view;
+
+pub use node_table::{Beaten, DutyRow, NodeAbout, NodeRow, NodeTable, NodeTableError};
+pub use view::{ClusterView, Holder, Peer};
