@@ -83,14 +83,20 @@ impl Node {
         let capacity = capacity.decimal().map(|(field, number)| {
             Capacity::new(number).map_err(|error| field.report(error.to_string())).unwrap_or_default()
         });
+        let labels = read_labels(labels);
+        let is_sealed = seal.is_present();
+        let seal = long_secret(seal);
+        if is_sealed && seal.is_none() {
+            return None;
+        }
         Some(Self {
             name,
             listen: listen?,
             advertise,
             trust: trust?,
             capacity: capacity.unwrap_or_default(),
-            labels: read_labels(labels),
-            seal: if seal.is_present() { Some(long_secret(seal)?) } else { None },
+            labels,
+            seal,
         })
     }
 }

@@ -3,6 +3,7 @@
 mod arbitrary;
 mod limits;
 mod mistakes;
+mod nodes;
 mod overrides;
 mod secrets;
 mod supervision;
