@@ -2,6 +2,7 @@
 //! ledger proves that nothing was lost, repeated or reordered.
 
 mod fleet;
+mod postgres;
 mod proof;
 mod summary;
 
@@ -19,6 +20,7 @@ use tertulia_actors::{
 };
 use tertulia_emulator::{Emulator, EmulatorConfig, FaultMode};
 
+pub use postgres::{PostgresError, TemporaryPostgres};
 pub use proof::Proof;
 pub use summary::{Latency, StateNotifications, Summary};
 

@@ -13,6 +13,7 @@ mod gateway;
 mod logins;
 mod metrics;
 mod operations;
+mod postgres;
 mod run;
 mod running;
 mod secrets;

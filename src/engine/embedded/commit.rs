@@ -6,10 +6,10 @@ use fjall::OwnedWriteBatch;
 use tertulia_actors::engine::{Change, Commit, Committed, History, Record, RecordKey, StoreError, Table};
 
 use super::{
-    block::Block,
     expiry, record,
     rows::{Log, Rows},
 };
+use crate::engine::block::Block;
 
 pub(super) const COMMIT: &str = "commit";
 

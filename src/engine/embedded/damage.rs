@@ -8,10 +8,8 @@ use std::{
 
 use fjall::Readable as _;
 
-use super::{
-    block::{self, BlockKey},
-    rows::{Rows, TablesError},
-};
+use super::rows::{Rows, TablesError};
+use crate::engine::block::{self, BlockKey};
 
 /// The most separate runs of damaged events; further damage is not recorded.
 const RUNS: usize = 10_000;

@@ -3,7 +3,6 @@
 
 mod acknowledged;
 mod backup;
-mod block;
 mod cluster;
 mod commit;
 mod damage;
@@ -21,7 +20,7 @@ mod upgrade;
 #[doc(hidden)]
 pub fn events_of_row(bytes: &[u8]) -> Option<Vec<(u64, tertulia_actors::engine::NewEvent)>> {
     let (key, row) = bytes.split_at_checked(12)?;
-    block::read(block::BlockKey::from_bytes(key)?, row)
+    super::block::read(super::block::BlockKey::from_bytes(key)?, row)
 }
 
 pub use cluster::EmbeddedCluster;

@@ -9,7 +9,7 @@ use fjall::{
 };
 use tertulia_actors::engine::{History, Table};
 
-use super::block::{self, BlockKey};
+use crate::engine::block::{self, BlockKey};
 
 const MIB: u64 = 1024 * 1024;
 /// The cache of recently read blocks, shared by all tables.

@@ -20,7 +20,6 @@ use tertulia_actors::{
 use super::{
     acknowledged::{Acknowledged, Said},
     backup,
-    block::{self, BlockKey},
     commit::{self, COMMIT},
     damage::{self, Damaged},
     directory::{Directory, Identity, OpenError},
@@ -29,6 +28,7 @@ use super::{
     rows::{Log, Rows, TablesError},
     upgrade,
 };
+use crate::engine::block::{self, BlockKey};
 
 const READ_EVENTS: &str = "read events";
 const GET: &str = "get a record";

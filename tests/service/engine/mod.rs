@@ -17,6 +17,14 @@ macro_rules! promises {
                 super::$promise(&tertulia::engine::embedded::EmbeddedStore::open(directory.path()).unwrap());
             })+
         }
+
+        mod postgres {
+            $(#[test]
+            fn $promise() {
+                let database = crate::postgres::Database::new();
+                super::$promise(&*database.join("a").store);
+            })+
+        }
     };
 }
 

@@ -24,6 +24,13 @@ pub(super) struct BlockKey {
 impl BlockKey {
     const LENGTH: usize = 12;
 
+    /// The row of the events from `first` to `last`; `None` if there are none, or too many.
+    pub(super) fn of(first: u64, last: u64) -> Option<Self> {
+        let count = last.checked_sub(first)?.checked_add(1)?;
+        (first > 0).then_some(())?;
+        Some(Self { last, count: u32::try_from(count).ok()? })
+    }
+
     pub(super) fn first(self) -> u64 {
         self.last - u64::from(self.count) + 1
     }

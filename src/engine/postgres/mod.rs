@@ -1,0 +1,28 @@
+//! The engine that several processes share: a Postgres database, 15 or newer.
+//!
+//! - *A commit is one call of one function* (`migrations/1.sql`), so one round trip and one transaction: it checks that the
+//!   node was not fenced and still has its duties, writes the records, numbers the events, and notes its number. A process
+//!   that is stopped or cut off in the middle holds no lock.
+//! - *All commits have one order.* Each locks the one row of `log_head` from its numbering to its end, so offsets are dense
+//!   and a reader never sees a hole.
+//! - *A duty leaves a node only by that node's own request, in order with its commits, or after the node was fenced*, and a
+//!   fence waits for a commit that is being made. So whoever takes a duty reads everything that its last holder was told is
+//!   durable.
+//! - *No call waits for ever.* Every call has a deadline at this side and at the server's; a session that missed one is
+//!   closed, and the next call opens another.
+
+mod changes;
+mod cluster;
+mod connect;
+mod migrate;
+mod nodes;
+mod open;
+mod session;
+mod store;
+mod value;
+
+pub use cluster::PostgresCluster;
+pub use connect::UrlError;
+pub use nodes::PostgresNodes;
+pub use open::{OpenError, PostgresParts, check, open};
+pub use store::PostgresStore;

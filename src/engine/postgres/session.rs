@@ -1,0 +1,264 @@
+//! A session to the database, for callers that may block. Every call has a deadline.
+
+use std::{
+    collections::HashMap,
+    error::Error as _,
+    fmt, io,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tertulia_actors::engine::StoreError;
+use tokio::{
+    runtime::{Builder, Runtime},
+    task::JoinHandle,
+    time::timeout,
+};
+use tokio_postgres::{Client, Row, Statement, error::SqlState, types::ToSql};
+
+use super::connect::{Address, Encryption, OPEN_WITHIN};
+
+/// How long the server may work on one statement.
+pub(super) const STATEMENT_WITHIN: Duration = Duration::from_secs(5);
+/// How long a call may take, a slow server included.
+const CALL_WITHIN: Duration = Duration::from_secs(8);
+/// The code with which a function says that this node was fenced.
+const FENCED: &str = "TF001";
+
+/// A parameter of a statement.
+pub(super) type Parameter<'a> = &'a (dyn ToSql + Sync);
+
+/// Why a call failed.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum CallError {
+    /// This node was fenced, or its row is gone.
+    #[error("this node was fenced")]
+    Fenced,
+    /// The server did not answer in time. It is unknown whether the call took effect.
+    #[error("no answer within {CALL_WITHIN:?}")]
+    Late,
+    /// The server could not be reached, or it refused the statement.
+    #[error("{}", described(.0))]
+    Database(tokio_postgres::Error),
+    /// The server answered something that this version does not understand.
+    #[error("an unexpected answer: {0}")]
+    Unexpected(&'static str),
+}
+
+fn described(error: &tokio_postgres::Error) -> String {
+    match (error.as_db_error(), error.source()) {
+        (Some(refused), _) => refused.message().to_owned(),
+        (None, Some(source)) => format!("{error}: {source}"),
+        (None, None) => error.to_string(),
+    }
+}
+
+impl From<tokio_postgres::Error> for CallError {
+    fn from(error: tokio_postgres::Error) -> Self {
+        if error.code().is_some_and(|code| code.code() == FENCED) { Self::Fenced } else { Self::Database(error) }
+    }
+}
+
+impl CallError {
+    pub(super) fn of(self, operation: &'static str) -> StoreError {
+        StoreError::new(operation, self)
+    }
+
+    /// Whether the session can be used after this error.
+    fn leaves_session_usable(&self) -> bool {
+        match self {
+            Self::Fenced | Self::Unexpected(_) => true,
+            Self::Late => false,
+            // Refused by the server, unless the server is ending the session.
+            Self::Database(error) => error.code().is_some_and(|code| {
+                !matches!(
+                    *code,
+                    SqlState::ADMIN_SHUTDOWN
+                        | SqlState::CRASH_SHUTDOWN
+                        | SqlState::CANNOT_CONNECT_NOW
+                        | SqlState::READ_ONLY_SQL_TRANSACTION
+                )
+            }),
+        }
+    }
+}
+
+/// A session that is opened when it is needed, and again after it was lost.
+pub(super) struct Session {
+    address: Arc<Address>,
+    /// Shown by the server, in its list of sessions.
+    name: String,
+    runtime: Runtime,
+    live: Option<Live>,
+}
+
+/// An open session.
+pub(super) struct Live {
+    client: Client,
+    statements: Mutex<HashMap<&'static str, Statement>>,
+    driver: JoinHandle<()>,
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        self.driver.abort();
+    }
+}
+
+impl Live {
+    /// Runs a statement, which is prepared once for the session.
+    pub(super) async fn query(&self, sql: &'static str, with: &[Parameter<'_>]) -> Result<Vec<Row>, CallError> {
+        let prepared = self.statements().get(sql).cloned();
+        let statement = match prepared {
+            Some(statement) => statement,
+            None => {
+                let statement = self.client.prepare(sql).await?;
+                self.statements().insert(sql, statement.clone());
+                statement
+            }
+        };
+        Ok(self.client.query(&statement, with).await?)
+    }
+
+    /// Runs a statement that returns one row.
+    pub(super) async fn one(&self, sql: &'static str, with: &[Parameter<'_>]) -> Result<Row, CallError> {
+        self.query(sql, with).await?.pop().ok_or(CallError::Unexpected("no row"))
+    }
+
+    /// Runs a text of several statements.
+    pub(super) async fn batch(&self, sql: &str) -> Result<(), CallError> {
+        Ok(self.client.batch_execute(sql).await?)
+    }
+
+    fn statements(&self) -> MutexGuard<'_, HashMap<&'static str, Statement>> {
+        self.statements.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+impl Session {
+    /// Returns a session that is not opened yet.
+    ///
+    /// # Errors
+    /// The system refused what a runtime needs.
+    pub(super) fn new(address: &Arc<Address>, name: &str) -> io::Result<Self> {
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        Ok(Self { address: Arc::clone(address), name: format!("tertulia {name}"), runtime, live: None })
+    }
+
+    /// Calls the database. A lost session is opened again first. Must not be called on the thread of an async runtime.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub(super) fn call<T>(&mut self, call: impl AsyncFnOnce(&Live) -> Result<T, CallError>) -> Result<T, CallError> {
+        self.call_within(CALL_WITHIN, call)
+    }
+
+    /// Calls the database like [`Self::call`], with another limit.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub(super) fn call_within<T>(
+        &mut self,
+        within: Duration,
+        call: impl AsyncFnOnce(&Live) -> Result<T, CallError>,
+    ) -> Result<T, CallError> {
+        if self.live.as_ref().is_some_and(|live| live.client.is_closed()) {
+            self.live = None;
+        }
+        let live = match self.live.take() {
+            Some(live) => live,
+            None => self.open()?,
+        };
+        let made = self.runtime.block_on(async { timeout(within, call(&live)).await.unwrap_or(Err(CallError::Late)) });
+        if made.as_ref().err().is_none_or(CallError::leaves_session_usable) {
+            self.live = Some(live);
+        }
+        made
+    }
+
+    fn open(&self) -> Result<Live, CallError> {
+        let mut config = self.address.config.clone();
+        config.application_name(&self.name);
+        let opening = async {
+            let (client, driver) = match &self.address.encryption {
+                Encryption::None(plain) => {
+                    let (client, connection) = config.connect(*plain).await?;
+                    (client, tokio::spawn(drive(connection)))
+                }
+                Encryption::Tls(tls) => {
+                    let (client, connection) = config.connect(tls.clone()).await?;
+                    (client, tokio::spawn(drive(connection)))
+                }
+            };
+            let live = Live { client, statements: Mutex::default(), driver };
+            let limit = STATEMENT_WITHIN.as_millis();
+            live.batch(&format!(
+                "SET search_path TO {}; SET synchronous_commit = on; SET statement_timeout = {limit}; \
+                 SET idle_in_transaction_session_timeout = {limit}; SET client_min_messages = warning",
+                self.address.schema
+            ))
+            .await?;
+            Ok(live)
+        };
+        self.runtime.block_on(async { timeout(OPEN_WITHIN, opening).await.unwrap_or(Err(CallError::Late)) })
+    }
+}
+
+/// Runs the connection of a session until it ends. The client reports why it ended.
+async fn drive(connection: impl Future<Output = Result<(), tokio_postgres::Error>>) {
+    if let Err(error) = connection.await {
+        tracing::debug!(error = described(&error), "a session to the database ended");
+    }
+}
+
+/// Sessions for concurrent callers.
+#[derive(Debug)]
+pub(super) struct Sessions {
+    idle: Mutex<Vec<Session>>,
+    returned: std::sync::Condvar,
+}
+
+impl Sessions {
+    pub(super) fn new(sessions: Vec<Session>) -> Self {
+        Self { idle: Mutex::new(sessions), returned: std::sync::Condvar::new() }
+    }
+
+    /// Calls the database on an idle session, and waits for one if all are in use: each call has a deadline.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub(super) fn call<T>(&self, call: impl AsyncFnOnce(&Live) -> Result<T, CallError>) -> Result<T, CallError> {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let session = loop {
+            match idle.pop() {
+                Some(session) => break session,
+                None => idle = self.returned.wait(idle).unwrap_or_else(PoisonError::into_inner),
+            }
+        };
+        drop(idle);
+        let mut lent = Lent { sessions: self, session: Some(session) };
+        match lent.session.as_mut() {
+            Some(session) => session.call(call),
+            None => Err(CallError::Unexpected("no session")),
+        }
+    }
+}
+
+/// A session in use. Returned even if the caller panics.
+struct Lent<'a> {
+    sessions: &'a Sessions,
+    session: Option<Session>,
+}
+
+impl Drop for Lent<'_> {
+    fn drop(&mut self) {
+        self.sessions.idle.lock().unwrap_or_else(PoisonError::into_inner).extend(self.session.take());
+        self.sessions.returned.notify_one();
+    }
+}
