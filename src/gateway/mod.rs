@@ -17,6 +17,7 @@ mod conversations;
 mod cors;
 mod dashboard;
 mod dead_letters;
+mod door;
 mod events;
 mod failure;
 mod headers;
@@ -174,7 +175,7 @@ impl Gateway {
         let (state, document) = (Data::new(state), Data::new(openapi::gather()));
         let nodes = neighbours.map(|neighbours| {
             let failed = |source| GatewayError::Listen { address: neighbours.listen, source };
-            nodes::listen(state.clone(), &neighbours).map_err(failed)
+            door::listen(state.clone(), &neighbours).map_err(failed)
         });
         let nodes = nodes.transpose()?;
         let clients = Clients::new(capacity);

@@ -101,10 +101,11 @@ impl RunningNode {
         let members = Arc::clone(&self.members);
         drop(self);
         let leaving = spawn_blocking(move || {
+            // A beat after the end of the tenure would find it fenced.
+            members.stop();
             if let Err(error) = members.table().leave() {
                 tracing::warn!(%error, "this node could not leave; it will be fenced");
             }
-            members.stop();
         });
         if timeout(LEAVE_WITHIN, leaving).await.is_err() {
             tracing::warn!("leaving took too long; this node will be fenced");

@@ -1,6 +1,6 @@
 //! The task that creates, changes and deletes webhooks. It owns the worker of every webhook.
 
-use std::{collections::BTreeMap, rc::Rc, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, pin::pin, rc::Rc, sync::Arc, time::Duration};
 
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
@@ -79,10 +79,13 @@ impl Supervisor {
 
     /// Loads the stored webhooks, then answers questions until it is stopped or every sender is gone.
     pub(super) async fn run(mut self, mut questions: mpsc::Receiver<Question>) {
-        self.context.take_duty().await;
+        let Some(early) = self.take_duty(&mut questions).await else { return };
         while let Err(error) = self.load().await {
             tracing::error!(%error, "the webhooks cannot be read");
             sleep(PAUSE).await;
+        }
+        for question in early {
+            self.answer(question).await;
         }
         loop {
             tokio::select! {
@@ -102,6 +105,26 @@ impl Supervisor {
                     };
                     self.begin_again(id, panicked);
                 }
+            }
+        }
+    }
+
+    /// Waits until this process is the one that delivers. Returns the questions that came meanwhile; `None` if it is to stop.
+    async fn take_duty(&self, questions: &mut mpsc::Receiver<Question>) -> Option<Vec<Question>> {
+        let (mut taking, mut early) = (pin!(self.context.take_duty()), Vec::new());
+        loop {
+            tokio::select! {
+                biased;
+                () = &mut taking => return Some(early),
+                question = questions.recv() => match question? {
+                    Question::Stop(_, done) => {
+                        let _ = done.send(());
+                        return None;
+                    }
+                    question if early.len() < ORDERS => early.push(question),
+                    // Whoever asks learns that no answer comes.
+                    _ => {}
+                },
             }
         }
     }

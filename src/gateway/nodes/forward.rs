@@ -20,8 +20,8 @@ use tokio::time::{Instant, timeout};
 
 use super::{
     ForCaller, Neighbours,
+    caller::{CALLER, describe},
     class::{Class, class},
-    door::{CALLER, describe},
     merge::{Part, merge},
 };
 use crate::{
