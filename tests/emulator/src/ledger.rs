@@ -76,6 +76,9 @@ pub struct LedgerSummary {
     pub sessions: BTreeMap<String, SessionCount>,
     /// Faults injected so far.
     pub faults: u64,
+    /// Requests that change something, of an agent's session after a request of a later session of the same login; by
+    /// login, without the logins that have none.
+    pub stale_requests: BTreeMap<String, u64>,
 }
 
 /// Running sums that the platform keeps.

@@ -233,6 +233,41 @@ async fn an_account_may_let_the_sockets_of_an_earlier_session_be() {
     assert_eq!((emulator.summary().sessions["bot1"].now, emulator.summary().sessions["bot1"].max), (2, 2));
 }
 
+/// A new login alone makes nothing stale; the newer session's first request does, and reading is never stale.
+#[actix_web::test]
+async fn changes_of_an_older_session_after_a_newer_ones_first_request_are_counted() {
+    let switches = Switches { login_closes_sockets: false, ..Switches::default() };
+    let emulator = Emulator::start(EmulatorConfig { switches, ..EmulatorConfig::default() }).unwrap();
+    let away = json!({"availability": "AWAY", "channels": ["MESSAGING"]});
+    let mut older = Socket::agent(&emulator, "bot1").await;
+    let mut newer = Socket::agent(&emulator, "bot1").await;
+    older.ask(".ams.routing.SetAgentState", away.clone()).await;
+    assert!(emulator.summary().stale_requests.is_empty());
+    newer.ask(".GetClock", json!({})).await;
+    older.ask(".GetClock", json!({})).await;
+    assert!(emulator.summary().stale_requests.is_empty());
+    for expected in 1..=2 {
+        older.ask(".ams.routing.SetAgentState", away.clone()).await;
+        newer.ask(".ams.routing.SetAgentState", away.clone()).await;
+        assert_eq!(emulator.summary().stale_requests["bot1"], expected);
+    }
+    assert_eq!(emulator.summary().stale_requests.len(), 1);
+}
+
+#[actix_web::test]
+async fn a_change_by_http_with_an_ended_bearer_is_counted() {
+    let emulator = Emulator::start(EmulatorConfig::default()).unwrap();
+    let old = login(&emulator, "bot1").await["bearer"].as_str().unwrap().to_owned();
+    let mut newer = Socket::agent(&emulator, "bot1").await;
+    newer.ask(".GetClock", json!({})).await;
+    let url = format!("https://{}/v1/conversations/none/dialogs/none/messages", emulator.listen());
+    let headers = [("Authorization", format!("Bearer {old}")), ("Brand-ID", emulator.account().to_owned())];
+    let request = headers.into_iter().fold(http(&emulator).post(url), |request, header| request.insert_header(header));
+    let body = json!({"type": "PLAIN_TEXT", "content": "hello"});
+    assert_eq!(request.send_json(&body).await.unwrap().status().as_u16(), 401);
+    assert_eq!(emulator.summary().stale_requests["bot1"], 1);
+}
+
 #[actix_web::test]
 async fn a_consumer_socket_says_who_it_is_before_anything_else() {
     let config = EmulatorConfig { init_grace: Duration::from_secs(3), ..EmulatorConfig::default() };
