@@ -19,12 +19,17 @@ use super::{
 };
 use crate::{
     config::{Configuration, ConfigurationError, DEFAULT_FILE, Drain, Environment},
-    service::Service,
+    service::{OpenedStore, Service, ServiceError},
     telemetry::{self, Export, LogFormat},
 };
 
 /// How long the last spans may take to be exported.
 const FLUSH_WITHIN: Duration = Duration::from_secs(3);
+
+/// How long a service that was fenced may take to stop.
+const FENCED_WITHIN: Duration = Duration::from_secs(5);
+/// The pause before the database is tried again.
+const AGAIN_AFTER: Duration = Duration::from_secs(2);
 
 /// Options of `tertulia run`.
 #[derive(Debug, clap::Args)]
@@ -60,28 +65,25 @@ async fn start(options: &RunOptions, format: LogFormat, hangup: Hangup) -> anyho
     let (_logs, export) = telemetry::start(format, Some(&configuration.telemetry))?;
     open_files::raise_limit();
     let exporting = export.map(Export::begin);
-    let served = serve(&configuration, &options.config, hangup).await;
+    let served = serve(configuration, &options.config, hangup).await;
     if let Some(exporting) = exporting {
         exporting.flush(FLUSH_WITHIN).await;
     }
     served
 }
 
-async fn serve(configuration: &Configuration, file: &Path, mut hangup: Hangup) -> anyhow::Result<ExitCode> {
+async fn serve(configuration: Configuration, file: &Path, mut hangup: Hangup) -> anyhow::Result<ExitCode> {
     let mut interrupt = Interrupt::listen().context("cannot listen for signals")?;
-    let service = Service::start(configuration)?;
-    let gateway = service.gateway().address();
-    tracing::info!(%gateway, connections = configuration.connections.len(), "running");
-
-    loop {
-        tokio::select! {
-            () = interrupt.received() => break,
-            () = hangup.received() => tokio::select! {
-                () = service.read_again(file) => {}
-                () = interrupt.received() => break,
-            },
+    let configuration = Arc::new(configuration);
+    let service = loop {
+        let Some(service) = begin(&configuration, &mut interrupt).await? else { return Ok(ExitCode::SUCCESS) };
+        if attend(&service, file, &mut interrupt, &mut hangup).await == Attended::Interrupted {
+            break service;
         }
-    }
+        // Nothing more can be written or sent. Others have the duties already.
+        tracing::warn!("starting anew, because this node was fenced");
+        service.stop(FENCED_WITHIN).await;
+    };
     let Drain { notice, within } = configuration.drain;
     tracing::info!(?notice, ?within, "draining; another signal ends the process at once");
     let journal = Arc::clone(service.tertulia().journal());
@@ -102,6 +104,57 @@ async fn serve(configuration: &Configuration, file: &Path, mut hangup: Hangup) -
         () = interrupt.received() => {
             tracing::warn!("ended before the drain was complete");
             Ok(ExitCode::FAILURE)
+        }
+    }
+}
+
+/// Why nobody attends to a service any more.
+#[derive(PartialEq, Eq)]
+enum Attended {
+    /// The process is to end.
+    Interrupted,
+    /// Another node has fenced this one.
+    Fenced,
+}
+
+/// Starts a service, and tries again while the database does not answer; `None` if the process is to end meanwhile.
+async fn begin(configuration: &Arc<Configuration>, interrupt: &mut Interrupt) -> anyhow::Result<Option<Service>> {
+    loop {
+        let opened = Arc::clone(configuration);
+        let opening = tokio::task::spawn_blocking(move || OpenedStore::open(&opened));
+        let opened = tokio::select! {
+            opened = opening => opened.context("the store could not be opened")?,
+            () = interrupt.received() => return Ok(None),
+        };
+        match opened {
+            Ok(opened) => {
+                let service = Service::begin(configuration, opened)?;
+                let gateway = service.gateway().address();
+                tracing::info!(%gateway, connections = configuration.connections.len(), "running");
+                return Ok(Some(service));
+            }
+            Err(ServiceError::Database(error)) if error.is_temporary() => {
+                tracing::error!(%error, "waiting for the database");
+            }
+            Err(error) => return Err(error.into()),
+        }
+        tokio::select! {
+            () = sleep(AGAIN_AFTER) => {}
+            () = interrupt.received() => return Ok(None),
+        }
+    }
+}
+
+/// Attends to signals while the service runs.
+async fn attend(service: &Service, file: &Path, interrupt: &mut Interrupt, hangup: &mut Hangup) -> Attended {
+    loop {
+        tokio::select! {
+            () = interrupt.received() => return Attended::Interrupted,
+            () = service.fenced() => return Attended::Fenced,
+            () = hangup.received() => tokio::select! {
+                () = service.read_again(file) => {}
+                () = interrupt.received() => return Attended::Interrupted,
+            },
         }
     }
 }

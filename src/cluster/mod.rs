@@ -4,8 +4,13 @@
 //! Agreement is the database's ([`NodeTable`]). What a node does by itself follows from its newest view of the nodes and
 //! duties ([`ClusterView`]).
 
+mod duties;
+mod members;
 mod node_table;
+mod picture;
 mod view;
 
+pub(crate) use duties::{Duties, Runnable};
+pub use members::Members;
 pub use node_table::{Beaten, DutyRow, NodeAbout, NodeRow, NodeTable, NodeTableError};
 pub use view::{ClusterView, Holder, Peer};

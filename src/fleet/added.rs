@@ -13,6 +13,7 @@ use tertulia_actors::{
 
 use super::{Described, describe};
 use crate::{
+    cluster::{Duties, Runnable},
     config::{Admissible, Environment, Problem, Requested},
     reach::Reach,
 };
@@ -34,6 +35,8 @@ struct Kept {
 pub struct AddedConnections {
     tertulia: Arc<Tertulia>,
     admissible: Admissible,
+    /// Set if other nodes may run what is added here.
+    duties: Option<Arc<Duties>>,
 }
 
 /// An added connection.
@@ -57,6 +60,9 @@ pub enum AddConnectionError {
     /// A connection with this id exists.
     #[error("connection {0} already exists")]
     Taken(ConnectionId),
+    /// The definition contains a secret, which the other nodes could not have.
+    #[error("a definition that several nodes share must refer to its secrets instead of containing them")]
+    SecretNotShared,
     /// The limit of added connections is reached.
     #[error("{MAX} connections already exist, which is the limit")]
     TooMany,
@@ -69,7 +75,32 @@ impl AddedConnections {
     /// An interface to add connections to `tertulia` that refer only to `admissible` secrets and proxies.
     #[must_use]
     pub fn new(tertulia: Arc<Tertulia>, admissible: Admissible) -> Self {
-        Self { tertulia, admissible }
+        Self { tertulia, admissible, duties: None }
+    }
+
+    /// The same interface at a node: which node runs an added connection follows from the plan.
+    #[must_use]
+    pub(crate) fn among(self, duties: Arc<Duties>) -> Self {
+        Self { duties: Some(duties), ..self }
+    }
+
+    /// What a stored definition describes; `None` if it has mistakes, which are logged, such as a secret that is missing
+    /// here.
+    pub(crate) fn runnable(
+        definition: &Value,
+        environment: &Environment,
+        admissible: &Admissible,
+    ) -> Option<(ConnectionId, Runnable)> {
+        match Requested::parse(definition, environment, admissible) {
+            Ok(Requested { connection, .. }) => {
+                let runnable = Runnable { described: describe(&connection), settings: connection.nodes.clone() };
+                Some((connection.id.as_str().into(), runnable))
+            }
+            Err(problems) => {
+                log_mistakes(definition["id"].as_str().unwrap_or_default(), &problems);
+                None
+            }
+        }
     }
 
     /// Adds the connection of `definition`, which has the form of `[[connections]]` in the configuration; a secret may
@@ -94,6 +125,9 @@ impl AddedConnections {
             return Err(AddConnectionError::TooMany);
         }
         let id = ConnectionId::from(requested.connection.id.as_str());
+        if let Some(duties) = &self.duties {
+            return self.add_among(duties, id, requested, definition).await;
+        }
         begin(&self.tertulia, &requested)?;
         let is_kept = !requested.has_written_secrets;
         if is_kept {
@@ -101,6 +135,33 @@ impl AddedConnections {
             self.change(Change::Put(Table::Notes, Record::new(key(&id), kept))).await?;
         }
         Ok(Adding { id, is_kept })
+    }
+
+    async fn add_among(
+        &self,
+        duties: &Arc<Duties>,
+        id: ConnectionId,
+        requested: Requested,
+        definition: Value,
+    ) -> Result<Adding, AddConnectionError> {
+        if requested.has_written_secrets {
+            return Err(AddConnectionError::SecretNotShared);
+        }
+        if duties.knows(&id) {
+            return Err(AddConnectionError::Taken(id));
+        }
+        let kept = serde_json::to_vec(&Kept { version: VERSION, definition }).unwrap_or_default();
+        // Two nodes may be asked at the same time.
+        let made = self.tertulia.journal().keep(vec![Change::PutNew(Table::Notes, Record::new(key(&id), kept))]).await;
+        if !made.map_err(|_| AddConnectionError::Stopped)?.not_new.is_empty() {
+            return Err(AddConnectionError::Taken(id));
+        }
+        let connection = &requested.connection;
+        let runnable = Runnable { described: describe(connection), settings: connection.nodes.clone() };
+        if let Err(error) = duties.add(id.clone(), runnable).await {
+            tracing::warn!(connection = %id, %error, "an added connection is not known to the other nodes yet");
+        }
+        Ok(Adding { id, is_kept: true })
     }
 
     /// Ends a connection and deletes its definition; `false` if it does not exist. A connection of the configuration
@@ -115,6 +176,11 @@ impl AddedConnections {
         self.change(Change::Remove(Table::Notes, key(id))).await?;
         if let Err(error) = self.tertulia.connection(id).remove().await {
             tracing::error!(connection = %id, %error, "the records of a removed connection cannot be deleted");
+        }
+        if let Some(duties) = &self.duties
+            && let Err(error) = duties.remove(id).await
+        {
+            tracing::warn!(connection = %id, %error, "the other nodes do not know yet that a connection was removed");
         }
         Ok(true)
     }
@@ -144,22 +210,18 @@ impl AddedConnections {
             };
             match begun {
                 Ok(()) => {}
-                Err(AddConnectionError::Mistaken(problems)) => {
-                    for problem in problems {
-                        let (path, message) = (&problem.path, &problem.message);
-                        tracing::error!(
-                            connection,
-                            path,
-                            message,
-                            "a connection that was added over HTTP cannot be restored"
-                        );
-                    }
-                }
+                Err(AddConnectionError::Mistaken(problems)) => log_mistakes(connection, &problems),
                 Err(error) => {
                     tracing::error!(connection, %error, "a connection that was added over HTTP cannot be restored")
                 }
             }
         }
+    }
+}
+
+fn log_mistakes(connection: &str, problems: &[Problem]) {
+    for Problem { path, message, .. } in problems {
+        tracing::error!(connection, path, message, "a connection that was added over HTTP cannot be restored");
     }
 }
 

@@ -102,6 +102,10 @@ async fn ready(state: Data<State>, request: HttpRequest) -> Result<HttpResponse,
         let detail = "events cannot be stored: the last commit failed and is being retried";
         return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not-ready", detail));
     }
+    if !tertulia.journal().cluster().tenure().may_act() {
+        let detail = "the database has not answered for too long, so this node does nothing until it does";
+        return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "suspended", detail));
+    }
     let statuses: Vec<(ConnectionId, ConnectionStatus)> = tertulia
         .connections()
         .into_iter()

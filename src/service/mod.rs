@@ -1,5 +1,7 @@
 //! The service of a configuration: its connections and the gateway.
 
+mod node;
+mod open;
 mod supervision;
 mod webhooks;
 
@@ -13,6 +15,7 @@ use std::{
 use futures_util::future::join_all;
 use tertulia_actors::{
     StartError, Tertulia,
+    core::tenure::Standing,
     engine::{Journal, Retention, StoreError},
     platform::PlatformSettings,
 };
@@ -23,22 +26,26 @@ use tokio::{
 
 use crate::{
     bulk::Bulk,
-    config::{self, Configuration, ConfigurationError, EmbeddedEngine, Engine, EngineKind, Environment, TlsError},
-    engine::embedded::{EmbeddedCluster, EmbeddedStore, FileLeases, OpenError},
+    config::{self, Configuration, ConfigurationError, Engine, Environment, TlsError},
+    engine::{embedded::OpenError, postgres},
     fleet::{AddedConnections, Described, describe},
     gateway::{Certificate, Gateway, GatewayError, Listening, State},
     webhooks::Webhooks,
 };
 
+pub use open::OpenedStore;
+
+use node::RunningNode;
+
 /// Why a service could not be started.
 #[derive(Debug, thiserror::Error)]
 pub enum ServiceError {
-    /// The engine cannot be used by this version.
-    #[error("an engine of kind \"postgres\" cannot be used yet")]
-    NotYet,
     /// The store could not be opened.
     #[error(transparent)]
     Store(#[from] OpenError),
+    /// The database could not be opened.
+    #[error(transparent)]
+    Database(#[from] postgres::OpenError),
     /// The store could not be read.
     #[error(transparent)]
     Unreadable(#[from] StoreError),
@@ -53,6 +60,12 @@ pub enum ServiceError {
         /// The system's error.
         source: io::Error,
     },
+    /// Several processes share the data, and this one has no address for the others.
+    #[error("the engine is shared, and [node] is missing")]
+    NoNode,
+    /// A part of the service panicked while it started.
+    #[error("the database could not be opened: its thread panicked")]
+    Panicked,
     /// The actors could not be started.
     #[error("cannot start the connections")]
     Start(#[from] StartError),
@@ -70,6 +83,8 @@ pub struct Service {
     webhooks: Arc<Webhooks>,
     bulk: Arc<Bulk>,
     gateway: Gateway,
+    /// This process among those that share the store.
+    node: Option<RunningNode>,
 }
 
 impl Service {
@@ -79,20 +94,22 @@ impl Service {
     /// # Errors
     /// [`ServiceError`]: some part of the service cannot start.
     pub fn start(configuration: &Configuration) -> Result<Self, ServiceError> {
-        let Engine { kind, retain_events, retain_days } = &configuration.engine;
-        let EngineKind::Embedded(EmbeddedEngine { path, leases }) = kind else {
-            return Err(ServiceError::NotYet);
-        };
-        let retention = retention(*retain_events, *retain_days);
-        let store = EmbeddedStore::open_keeping(path, retention)?;
-        let added = AddedConnections::kept(&store)?;
-        let leases = FileLeases::new(leases.clone().unwrap_or_else(FileLeases::default_directory));
-        let cluster = EmbeddedCluster::new(&store, leases);
-        let journal = Journal::start(Arc::new(store), retention).map_err(ServiceError::Thread)?;
+        Self::begin(configuration, OpenedStore::open(configuration)?)
+    }
+
+    /// Starts the service like [`Service::start`], on a store that was opened for the same configuration.
+    ///
+    /// # Errors
+    /// [`ServiceError`]: some part of the service cannot start.
+    pub fn begin(configuration: &Configuration, opened: OpenedStore) -> Result<Self, ServiceError> {
+        let OpenedStore { store, cluster, added, joined } = opened;
+        let journal = Journal::start(store, retention(&configuration.engine)).map_err(ServiceError::Thread)?;
         let settings = supervision::settings(&configuration.supervision);
         let mut builder = Tertulia::builder().platform(platform(configuration)?).journal(journal);
-        builder = builder.cluster(Arc::new(cluster)).supervision(settings);
-        for described in configuration.connections.iter().map(describe) {
+        builder = builder.cluster(cluster).supervision(settings);
+        // A node begins its connections when it is to have their duties.
+        let own = if joined.is_none() { configuration.connections.as_slice() } else { &[] };
+        for described in own.iter().map(describe) {
             builder = match described {
                 Described::Socket(settings) => builder.connection(*settings),
                 Described::Webhooks(settings) => builder.intakes([*settings]),
@@ -100,21 +117,41 @@ impl Service {
         }
         let tertulia = Arc::new(builder.start()?);
         let admissible = &configuration.gateway.admissible;
-        AddedConnections::new(Arc::clone(&tertulia), admissible.clone()).resume(&added, &Environment::of_process());
+        let node = joined.map(|joined| joined.start(&tertulia, configuration, &added)).transpose()?;
+        let adding = AddedConnections::new(Arc::clone(&tertulia), admissible.clone());
+        let adding = match &node {
+            Some(node) => adding.among(Arc::clone(&node.duties)),
+            None => {
+                adding.resume(&added, &Environment::of_process());
+                adding
+            }
+        };
         let webhooks = Webhooks::start(&tertulia, webhooks::settings(configuration.webhooks));
         let bulk = Bulk::start(Arc::clone(&tertulia));
         let config::Gateway { tokens, limits, allowed_origins, .. } = &configuration.gateway;
         let state = State::new(Arc::clone(&tertulia), Arc::clone(&webhooks), Arc::clone(&bulk), tokens, limits);
-        let state = state.admitting(admissible.clone()).allowing(allowed_origins);
+        let state = state.adding(adding).allowing(allowed_origins);
+        let state = match &node {
+            Some(node) => state.among(Arc::clone(&node.members)),
+            None => state,
+        };
         let state = state.metering(configuration.telemetry.metrics_per_connection);
         let gateway = Gateway::start(state, listening(&configuration.gateway)?)?;
-        Ok(Self { tertulia, webhooks, bulk, gateway })
+        Ok(Self { tertulia, webhooks, bulk, gateway, node })
     }
 
     /// The connections and conversations.
     #[must_use]
     pub fn tertulia(&self) -> &Arc<Tertulia> {
         &self.tertulia
+    }
+
+    /// Completes when this process may never act again, because another node fenced it. The service is then to be stopped
+    /// and started anew.
+    pub async fn fenced(&self) {
+        let tenure = self.tertulia.journal().cluster().tenure();
+        // An error means that the process is ending.
+        let _ = tenure.standing().wait_for(|standing| *standing == Standing::Over).await;
     }
 
     /// The gateway.
@@ -158,7 +195,10 @@ impl Service {
     /// bulk items; then closes the sockets and stops the actors. Work that is not done `within` is dropped.
     pub async fn stop(self, within: Duration) {
         let deadline = Instant::now() + within;
-        let Self { tertulia, webhooks, bulk, gateway } = self;
+        let Self { tertulia, webhooks, bulk, gateway, node } = self;
+        if let Some(node) = &node {
+            node.duties.drain(within / 2).await;
+        }
         // The rest of the time is for closing the sockets.
         let within = within * 5 / 6;
         tokio::join!(gateway.stop(within), webhooks.stop(within), bulk.stop(within));
@@ -173,6 +213,9 @@ impl Service {
             Ok(tertulia) => tertulia.stop(deadline.saturating_duration_since(Instant::now())).await,
             // Another reference exists: the actors' threads end with the actix system.
             Err(_) => tracing::debug!("something still holds the connections; their threads end with the process"),
+        }
+        if let Some(node) = node {
+            node.leave().await;
         }
     }
 }
@@ -190,8 +233,9 @@ fn listening(gateway: &config::Gateway) -> Result<Listening, TlsError> {
     Ok(Listening { certificate, ..Listening::plain(gateway.listen) })
 }
 
-fn retention(events: u64, days: u64) -> Retention {
-    Retention { events, conversations: Duration::from_secs(days * 24 * 60 * 60), ..Retention::default() }
+fn retention(engine: &Engine) -> Retention {
+    let conversations = Duration::from_secs(engine.retain_days * 24 * 60 * 60);
+    Retention { events: engine.retain_events, conversations, ..Retention::default() }
 }
 
 /// The actors' settings of the platform.

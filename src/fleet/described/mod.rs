@@ -10,6 +10,7 @@ use crate::config::{self, Access, Connection};
 mod tests;
 
 /// The actors' settings of a connection.
+#[derive(Clone)]
 pub(crate) enum Described {
     /// A connection with a socket.
     Socket(Box<ConnectionSettings>),

@@ -92,6 +92,7 @@ impl From<AddConnectionError> for Problem {
             AddConnectionError::OutOfReach(_) => (StatusCode::FORBIDDEN, "not-permitted"),
             AddConnectionError::Taken(_) => (StatusCode::CONFLICT, "connection-exists"),
             AddConnectionError::TooMany => (StatusCode::CONFLICT, "too-many-connections"),
+            AddConnectionError::SecretNotShared => (StatusCode::UNPROCESSABLE_ENTITY, "secret-not-shared"),
             AddConnectionError::Stopped => return Self::stopping(),
         };
         let problem = Self::new(status, code, error.to_string());

@@ -28,6 +28,7 @@ use super::{
 };
 use crate::{
     bulk::Bulk,
+    cluster::Members,
     config::{Admissible, Limits, MetricsPerConnection, Token},
     fleet::AddedConnections,
     webhooks::Webhooks,
@@ -50,6 +51,8 @@ pub struct State {
     tertulia: Arc<Tertulia>,
     bulk: Arc<Bulk>,
     added: AddedConnections,
+    /// The other nodes; `None` if there are none.
+    pub(super) members: Option<Arc<Members>>,
     webhooks: Arc<Webhooks>,
     /// Who may call. Replaced while the gateway runs.
     pub(super) access: Arc<ArcSwap<Access>>,
@@ -108,6 +111,7 @@ impl State {
             http,
             bulk,
             added: AddedConnections::new(Arc::clone(&tertulia), Admissible::default()),
+            members: None,
             webhooks,
             under_way: Arc::default(),
             tertulia,
@@ -127,7 +131,20 @@ impl State {
     /// The same state, whose callers may add connections that refer to `admissible` secrets and proxies.
     #[must_use]
     pub fn admitting(self, admissible: Admissible) -> Self {
-        Self { added: AddedConnections::new(Arc::clone(&self.tertulia), admissible), ..self }
+        let added = AddedConnections::new(Arc::clone(&self.tertulia), admissible);
+        self.adding(added)
+    }
+
+    /// The same state, whose callers add connections through `added`.
+    #[must_use]
+    pub fn adding(self, added: AddedConnections) -> Self {
+        Self { added, ..self }
+    }
+
+    /// The same state at a node of several.
+    #[must_use]
+    pub fn among(self, members: Arc<Members>) -> Self {
+        Self { members: Some(members), ..self }
     }
 
     /// The same state, whose metrics have series for each connection as `per_connection` says.

@@ -1,0 +1,123 @@
+//! What a node knows of the others, put together from the answers to its beats. Pure: the caller passes in the time.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+    time::Duration,
+};
+
+use tertulia_actors::core::{
+    id::NodeId,
+    placement::{Assignment, Capacity, DutyName, DutySettings, Node, NodeVersion, View},
+    session::Millis,
+    tenure::{Beat, LeaseDuration, Membership, NodeEpoch, Observation, Standing},
+};
+
+use super::{Beaten, ClusterView, NodeRow, Peer};
+
+/// The duties that a node knows, by its own configuration.
+type Known = Arc<BTreeMap<DutyName, DutySettings>>;
+
+/// What a node knows of the others.
+pub(super) struct Picture {
+    me: NodeId,
+    membership: Membership,
+    nodes: BTreeMap<NodeId, NodeRow>,
+    /// When the last beat of each node was first seen.
+    beaten: HashMap<NodeId, (Beat, Millis)>,
+    /// The duties of each node's tenure, and the number of the change that they were read after.
+    known: HashMap<NodeId, (NodeEpoch, u64, Known)>,
+    duties: BTreeMap<DutyName, Assignment>,
+    seen: u64,
+    now: Millis,
+}
+
+impl Picture {
+    pub(super) fn new(me: NodeId, lease: LeaseDuration) -> Self {
+        Self {
+            me,
+            membership: Membership::new(lease),
+            nodes: BTreeMap::new(),
+            beaten: HashMap::new(),
+            known: HashMap::new(),
+            duties: BTreeMap::new(),
+            seen: 0,
+            now: Millis::default(),
+        }
+    }
+
+    /// The number of the newest change of a duty that is part of the picture.
+    pub(super) fn seen(&self) -> u64 {
+        self.seen
+    }
+
+    /// The answer to a beat arrived at `now`.
+    pub(super) fn answered(&mut self, now: Millis, beaten: Beaten) {
+        self.now = now;
+        self.membership.answered(now, beaten.nodes.iter().map(|row| (row.name.clone(), row.beat)));
+        let before = std::mem::take(&mut self.beaten);
+        for row in &beaten.nodes {
+            let same = before.get(&row.name).filter(|(beat, _)| *beat == row.beat);
+            self.beaten.insert(row.name.clone(), same.copied().unwrap_or((row.beat, now)));
+        }
+        self.nodes = beaten.nodes.into_iter().map(|row| (row.name.clone(), row)).collect();
+        self.known.retain(|node, _| self.nodes.contains_key(node));
+        for duty in beaten.duties {
+            if duty.is_removed {
+                self.duties.remove(&duty.name);
+            } else {
+                self.duties.insert(duty.name, duty.assignment);
+            }
+        }
+        self.seen = self.seen.max(beaten.changed);
+    }
+
+    /// The nodes whose known duties must be read again.
+    pub(super) fn outdated(&self) -> Vec<NodeId> {
+        let is_current = |row: &NodeRow| {
+            let known = self.known.get(&row.name);
+            known.is_some_and(|(epoch, knows, _)| (*epoch, *knows) == (row.beat.epoch, row.about.knows))
+        };
+        self.nodes.values().filter(|row| !is_current(row)).map(|row| row.name.clone()).collect()
+    }
+
+    /// The duties that a node knows were read.
+    pub(super) fn learned(&mut self, node: &NodeId, duties: BTreeMap<DutyName, DutySettings>) {
+        if let Some(row) = self.nodes.get(node) {
+            self.known.insert(node.clone(), (row.beat.epoch, row.about.knows, Arc::new(duties)));
+        }
+    }
+
+    /// The silent nodes except this one, each with the beat that a fence must find unchanged.
+    pub(super) fn silent(&self) -> Vec<(NodeId, Beat)> {
+        let others = self.membership.silent().filter(|(node, _)| **node != self.me);
+        others.map(|(node, beat)| (node.clone(), beat)).collect()
+    }
+
+    /// The picture as others read it. `standing` is this node's own, which it knows better than the database.
+    pub(super) fn view(&self, standing: Standing) -> ClusterView {
+        let nodes = self.nodes.values().map(|row| (row.name.clone(), self.node(row, standing))).collect();
+        let placement =
+            View { nodes, duties: self.duties.clone(), unchanged_for: self.membership.unchanged_for() };
+        let peer = |row: &NodeRow| Peer {
+            name: row.name.clone(),
+            epoch: row.beat.epoch,
+            silent_for: self.beaten.get(&row.name).map_or(Duration::ZERO, |(_, since)| self.now.since(*since)),
+            about: row.about.clone(),
+        };
+        let nodes = self.nodes.values().map(|row| (row.name.clone(), peer(row))).collect();
+        ClusterView { me: self.me.clone(), placement, nodes }
+    }
+
+    fn node(&self, row: &NodeRow, own: Standing) -> Node {
+        let seen = self.membership.observation(&row.name).map_or(Standing::Suspended, Observation::standing);
+        Node {
+            standing: if row.name == self.me { own } else { seen },
+            is_draining: row.about.is_draining,
+            version: row.about.version.parse().unwrap_or(NodeVersion { major: 0, minor: 0, patch: 0 }),
+            capacity: Capacity::new(f64::from(row.about.capacity) / 1_000.0).unwrap_or_default(),
+            labels: row.about.labels.clone(),
+            duties: self.known.get(&row.name).map(|(_, _, known)| Arc::clone(known)).unwrap_or_default(),
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! This process as a node: its beats and its duties.
+
+use std::{sync::Arc, time::Duration};
+
+use serde_json::Value;
+use tertulia_actors::{
+    Tertulia,
+    core::{id::ConnectionId, tenure::LeaseDuration},
+    engine::Tenure,
+};
+use tokio::{task::spawn_blocking, time::timeout};
+use tokio_util::task::AbortOnDropHandle;
+
+use super::ServiceError;
+use crate::{
+    cluster::{Duties, Members, NodeAbout, Runnable},
+    config::{self, Admissible, Configuration, Environment},
+    engine::postgres::{PostgresCluster, PostgresNodes},
+    fleet::{AddedConnections, describe},
+};
+
+/// How long leaving the cluster may take. A node that did not leave is fenced after a lease.
+const LEAVE_WITHIN: Duration = Duration::from_secs(10);
+
+/// A node that has joined, before its connections exist.
+pub(super) struct JoinedNode {
+    pub(super) nodes: Arc<PostgresNodes>,
+    pub(super) cluster: Arc<PostgresCluster>,
+    pub(super) tenure: Tenure,
+    pub(super) lease: LeaseDuration,
+    pub(super) about: NodeAbout,
+}
+
+/// A node that beats and does its duties.
+pub(super) struct RunningNode {
+    pub(super) members: Arc<Members>,
+    pub(super) duties: Arc<Duties>,
+    _work: AbortOnDropHandle<()>,
+}
+
+impl JoinedNode {
+    pub(super) fn start(
+        self,
+        tertulia: &Arc<Tertulia>,
+        configuration: &Configuration,
+        added: &[Value],
+    ) -> Result<RunningNode, ServiceError> {
+        let Self { nodes, cluster, tenure, lease, about } = self;
+        let members = Members::start(nodes, tenure, lease, about).map_err(ServiceError::Thread)?;
+        let own = configuration.connections.iter().map(|connection| {
+            let runnable = Runnable { described: describe(connection), settings: connection.nodes.clone() };
+            (ConnectionId::from(connection.id.as_str()), runnable)
+        });
+        let admissible = configuration.gateway.admissible.clone();
+        let known: Vec<_> = runnable(added, &admissible).into_iter().chain(own).collect();
+        let duties = Duties::new(Arc::clone(tertulia), Arc::clone(&members), known);
+        let plan = Arc::downgrade(&duties);
+        cluster.obey(Arc::new(move |duty| plan.upgrade().is_some_and(|duties| duties.wants(duty))));
+        let journal = Arc::clone(tertulia.journal());
+        let discover = move || -> futures_util::future::LocalBoxFuture<'static, Vec<(ConnectionId, Runnable)>> {
+            let (journal, admissible) = (Arc::clone(&journal), admissible.clone());
+            Box::pin(async move {
+                match journal.read(AddedConnections::kept).await {
+                    Ok(added) => runnable(&added, &admissible),
+                    Err(error) => {
+                        tracing::warn!(%error, "connections that other nodes added cannot be read");
+                        Vec::new()
+                    }
+                }
+            })
+        };
+        let work = duties.run(Box::new(discover));
+        Ok(RunningNode { members, duties, _work: work })
+    }
+}
+
+/// Those of the added connections that this node can run.
+fn runnable(added: &[Value], admissible: &Admissible) -> Vec<(ConnectionId, Runnable)> {
+    let environment = Environment::of_process();
+    added.iter().filter_map(|definition| AddedConnections::runnable(definition, &environment, admissible)).collect()
+}
+
+impl RunningNode {
+    /// Ends this node's tenure, so that its duties are free at once.
+    pub(super) async fn leave(self) {
+        let members = Arc::clone(&self.members);
+        drop(self);
+        let leaving = spawn_blocking(move || {
+            if let Err(error) = members.table().leave() {
+                tracing::warn!(%error, "this node could not leave; it will be fenced");
+            }
+            members.stop();
+        });
+        if timeout(LEAVE_WITHIN, leaving).await.is_err() {
+            tracing::warn!("leaving took too long; this node will be fenced");
+        }
+    }
+}
+
+/// What a node says about itself.
+pub(super) fn about(node: &config::Node) -> NodeAbout {
+    NodeAbout {
+        address: node.advertise.clone().unwrap_or_else(|| node.listen.to_string()),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        since: jiff::Timestamp::now().as_millisecond(),
+        capacity: node.capacity.thousandths(),
+        labels: node.labels.clone(),
+        is_draining: false,
+        knows: 0,
+        connections: 0,
+        conversations: 0,
+    }
+}
