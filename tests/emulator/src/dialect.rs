@@ -140,20 +140,6 @@ impl Operation {
         })
     }
 
-    /// Whether a request of this name changes something that others see.
-    pub(crate) fn changes(self) -> bool {
-        matches!(
-            self,
-            Self::ConsumerRequestConversation
-                | Self::AgentRequestConversation
-                | Self::UpdateConversationField
-                | Self::PublishEvent
-                | Self::SetUserProfile
-                | Self::SetAgentState
-                | Self::UpdateRingState
-        )
-    }
-
     /// The type of a successful answer that is not a plain string.
     pub(crate) fn response_type(self, dialect: Dialect) -> &'static str {
         match self {

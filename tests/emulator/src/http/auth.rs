@@ -41,21 +41,13 @@ pub(super) fn agent(account: &Account, request: &HttpRequest) -> Result<AgentInd
     let header = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
     match header.and_then(|header| header.split_once(' ')) {
         Some((scheme, bearer)) if scheme.eq_ignore_ascii_case("Bearer") => {
-            let mut hub = account.hub();
-            hub.agents.note_bearer(bearer, changes(request));
-            hub.agents.of_bearer(bearer).ok_or_else(|| unauthorized("Invalid bearer"))
+            account.hub().agents.of_bearer(bearer).ok_or_else(|| unauthorized("Invalid bearer"))
         }
         Some((scheme, parameters)) if scheme.eq_ignore_ascii_case("OAuth") => {
             signer(account, request, parameters).map_err(|error| unauthorized(&error.to_string()))
         }
         _ => Err(unauthorized("Authorization is missing")),
     }
-}
-
-/// Whether a request changes something that others see: every other request with a body asks for history or for a path
-/// of a file.
-fn changes(request: &HttpRequest) -> bool {
-    !request.method().is_safe() && request.path().contains("/v1/conversations/")
 }
 
 /// Returns the agent whose keys signed the request. A signature needs no session, so it is valid after a logout too.

@@ -243,11 +243,12 @@ impl Hub {
         }
     }
 
+    /// Notes the session of the socket's agent. Every request acts but those that only keep the socket open.
     fn note_session(&mut self, socket: SocketId, request: &Request) {
         let Some(open) = self.sockets.get(&socket) else { return };
         if let (Party::Agent(agent), Some(session)) = (&open.party, open.handle.session) {
-            let changes = Operation::of(&request.type_name).is_some_and(Operation::changes);
-            self.agents.note_request(*agent, session, changes);
+            let acts = Operation::of(&request.type_name) != Some(Operation::GetClock);
+            self.agents.note_request(*agent, session, acts);
         }
     }
 

@@ -47,7 +47,7 @@ pub(crate) struct KnownAgent {
     latest: SessionNumber,
     /// The latest session that sent a request.
     heard: SessionNumber,
-    /// Requests of sessions before `heard` that change something.
+    /// Requests of sessions before `heard` that act.
     stale: u64,
     /// The bearers of ended sessions, the last ended last.
     ended: VecDeque<(String, SessionNumber)>,
@@ -162,18 +162,18 @@ impl AgentSessions {
         self.agent(index).map_or_else(SessionNumber::default, |agent| agent.latest)
     }
 
-    /// Notes a request of one of the agent's sessions, before it is carried out or refused. A request that changes
-    /// something is stale if a later session of the agent sent one before.
-    pub(crate) fn note_request(&mut self, index: AgentIndex, session: SessionNumber, changes: bool) {
+    /// Notes a request of one of the agent's sessions, before the request is carried out or refused. A request that acts
+    /// is stale if a later session of the agent sent any request before.
+    pub(crate) fn note_request(&mut self, index: AgentIndex, session: SessionNumber, acts: bool) {
         let Some(agent) = self.agents.get_mut(index.0 as usize) else { return };
-        if changes && session < agent.heard {
+        if acts && session < agent.heard {
             agent.stale += 1;
         }
         agent.heard = agent.heard.max(session);
     }
 
-    /// Notes a request by HTTP with a bearer, which may have ended.
-    pub(crate) fn note_bearer(&mut self, bearer: &str, changes: bool) {
+    /// Notes a request by HTTP with a bearer. The bearer's session may have ended.
+    pub(crate) fn note_bearer(&mut self, bearer: &str, acts: bool) {
         let current = self.by_bearer.get(bearer).map(|index| (*index, self.latest(*index)));
         let ended = || {
             let mut agents = self.agents.iter().enumerate();
@@ -183,7 +183,7 @@ impl AgentSessions {
             })
         };
         if let Some((index, session)) = current.or_else(ended) {
-            self.note_request(index, session, changes);
+            self.note_request(index, session, acts);
         }
     }
 
