@@ -40,8 +40,12 @@ pub(crate) struct Runnable {
 pub(crate) struct Duties {
     tertulia: Arc<Tertulia>,
     members: Arc<Members>,
+    hint: Box<Hint>,
     state: Mutex<State>,
 }
+
+/// Lets the node at an address know that duties have changed.
+type Hint = dyn Fn(String) + Send + Sync;
 
 #[derive(Default)]
 struct State {
@@ -60,9 +64,10 @@ impl Duties {
         tertulia: Arc<Tertulia>,
         members: Arc<Members>,
         runnable: impl IntoIterator<Item = (ConnectionId, Runnable)>,
+        hint: Box<Hint>,
     ) -> Arc<Self> {
         let state = State { runnable: runnable.into_iter().collect(), ..State::default() };
-        Arc::new(Self { tertulia, members, state: Mutex::new(state) })
+        Arc::new(Self { tertulia, members, hint, state: Mutex::new(state) })
     }
 
     /// Whether this node has or is to take a duty, by the newest plan.
@@ -83,6 +88,7 @@ impl Duties {
         let members = Arc::clone(&self.members);
         blocking("note the known duties", move || members.table().know(&known)).await?;
         self.members.say(|about| about.knows += 1);
+        self.hint_all();
         Ok(())
     }
 
@@ -210,7 +216,7 @@ impl Duties {
         let (duties, id) = (Arc::clone(self), id.clone());
         actix_rt::spawn(async move {
             tracing::info!(connection = %id, to = to.as_ref().map(NodeId::as_str), "handing a connection over");
-            if let Some(to) = to {
+            if let Some(to) = to.clone() {
                 let (members, duty) = (Arc::clone(&duties.members), duty.clone());
                 let destined = blocking("move a duty", move || members.table().destine(&duty, Some(&to))).await;
                 if let Err(error) = destined {
@@ -220,7 +226,14 @@ impl Duties {
             duties.tertulia.connection(&id).disconnect().await;
             duties.state().leaving.remove(&id);
             duties.members.beat_now();
+            duties.hint_all();
         });
+    }
+
+    /// Lets the other nodes know that duties have changed. They would notice with their next beats.
+    fn hint_all(&self) {
+        let view = Arc::clone(&self.members.view().borrow());
+        view.peers().for_each(|peer| (self.hint)(peer.about.address.clone()));
     }
 
     /// Learns of connections that other nodes have added.

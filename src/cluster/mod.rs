@@ -7,6 +7,7 @@
 mod duties;
 mod members;
 mod node_table;
+pub(crate) mod peers;
 mod picture;
 mod view;
 

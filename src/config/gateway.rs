@@ -7,7 +7,7 @@ use std::{
 
 use actix_web::http::uri::Authority;
 use secrecy::{ExposeSecret as _, SecretString};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{
     admissible::{Admissible, HostPattern, host_pattern, secret_pattern},
@@ -53,7 +53,7 @@ pub struct Token {
 }
 
 /// What a token allows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Scope {
     /// Read only.

@@ -39,7 +39,7 @@ pub use environment::Environment;
 pub use gateway::{Gateway, Scope, Token};
 pub use limits::Limits;
 pub use login::Access;
-pub use node::{Node, NodeTrust};
+pub use node::Node;
 pub use platform::Platform;
 pub use problem::{Place, Problem};
 pub use proxy::Proxy;

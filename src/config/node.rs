@@ -1,6 +1,6 @@
 //! `[node]`: this process among those that share a database, and which nodes may run a connection.
 
-use std::{collections::BTreeSet, net::SocketAddr, path::PathBuf};
+use std::{collections::BTreeSet, net::SocketAddr};
 
 use secrecy::{ExposeSecret as _, SecretString};
 use tertulia_actors::core::{
@@ -8,7 +8,7 @@ use tertulia_actors::core::{
     placement::{Capacity, DutySettings, Weight},
 };
 
-use super::{field::Field, tls::Tls};
+use super::field::Field;
 
 /// The longest name or label, in bytes.
 const LONGEST_NAME: usize = 64;
@@ -24,28 +24,14 @@ pub struct Node {
     pub listen: SocketAddr,
     /// How other nodes reach it, as `host:port`; the address where it listens if `None`.
     pub advertise: Option<String>,
-    /// How nodes know each other.
-    pub trust: NodeTrust,
+    /// What nodes know each other by: a text of 32 bytes or more, the same at all nodes.
+    pub secret: SecretString,
     /// How much it takes on, relative to other nodes; 1 by default.
     pub capacity: Capacity,
     /// Its labels, which connections refer to.
     pub labels: BTreeSet<NodeLabel>,
     /// The key that seals secrets in the database, the same at all nodes. `None` keeps such secrets out of it.
     pub seal: Option<SecretString>,
-}
-
-/// How nodes know each other.
-#[derive(Debug, Clone)]
-pub enum NodeTrust {
-    /// By a secret that all nodes have, 32 bytes or more. Requests between nodes are plain HTTP.
-    Secret(SecretString),
-    /// By certificates of one authority, which both sides present.
-    Tls {
-        /// The certificate and key of this node.
-        own: Tls,
-        /// The file of the authority's certificate.
-        ca: PathBuf,
-    },
 }
 
 impl Node {
@@ -59,21 +45,13 @@ impl Node {
         if !field.is_present() {
             return None;
         }
-        let (reading, place, path) = (field.reading, field.place.clone(), field.path.clone());
         let mut section = field.section();
         let (name, listen, advertise) = (section.field("name"), section.field("listen"), section.field("advertise"));
-        let (secret, tls) = (section.field("secret"), section.field("tls"));
+        let secret = section.field("secret");
         let (capacity, labels, seal) = (section.field("capacity"), section.field("labels"), section.field("seal"));
         section.finish();
 
-        let trust = match (secret.is_present(), tls.is_present()) {
-            (true, false) => long_secret(secret).map(NodeTrust::Secret),
-            (false, true) => read_tls(tls),
-            _ => {
-                reading.report(&place, &path, "nodes know each other by either `secret` or `tls`");
-                None
-            }
-        };
+        let secret = long_secret(secret.required());
         let name = name.parse(node_name).map(|name| NodeId::from(name.as_str()));
         let listen = listen.required().parse(|text| text.parse().map_err(|_| not_an_address(text)));
         let advertise = advertise.parse(|text| match text.rsplit_once(':') {
@@ -93,7 +71,7 @@ impl Node {
             name,
             listen: listen?,
             advertise,
-            trust: trust?,
+            secret: secret?,
             capacity: capacity.unwrap_or_default(),
             labels,
             seal,
@@ -114,15 +92,6 @@ pub(super) fn read_placement(field: Field<'_>, is_connector: bool) -> DutySettin
 fn read_labels(field: Field<'_>) -> BTreeSet<NodeLabel> {
     let label = |field: Field<'_>| field.parse(node_name).map(|label| NodeLabel::from(label.as_str()));
     field.list().into_iter().filter_map(label).collect()
-}
-
-fn read_tls(field: Field<'_>) -> Option<NodeTrust> {
-    let mut section = field.section();
-    let (certificate, key) = (section.field("cert"), section.field("key"));
-    let ca = section.field("ca").required();
-    section.finish();
-    let ca = ca.text().map(PathBuf::from);
-    Some(NodeTrust::Tls { own: Tls::of(certificate, key)?, ca: ca? })
 }
 
 fn long_secret(field: Field<'_>) -> Option<SecretString> {

@@ -67,14 +67,9 @@ impl Tls {
             return None;
         }
         let mut section = field.section();
-        let (certificate, key) = (section.field("certificate"), section.field("key"));
+        let certificate = section.field("certificate").required();
+        let key = section.field("key").required();
         section.finish();
-        Self::of(certificate, key)
-    }
-
-    /// The certificate and key whose files the fields name, both required.
-    pub(super) fn of(certificate: Field<'_>, key: Field<'_>) -> Option<Self> {
-        let (certificate, key) = (certificate.required(), key.required());
         let certificate = certificate.text().map(PathBuf::from);
         // The key completes the pair, so mistakes of the pair are reported at the key.
         key.parse(|key| {

@@ -71,6 +71,18 @@ impl Holder {
         Self { name: None, scope, reach, forwarded_bytes: limits.forwarded_bytes, gone, digest: None, allowance }
     }
 
+    /// The caller that another node has admitted, with the limits of that node.
+    pub(super) fn of_another_node(
+        name: Option<String>,
+        scope: Scope,
+        reach: Reach,
+        forwarded_bytes: u64,
+        gone: CancellationToken,
+    ) -> Self {
+        let (name, allowance) = (name.map(Into::into), Allowance::new(&Limits::default()));
+        Self { name, scope, reach, forwarded_bytes, gone, digest: None, allowance }
+    }
+
     /// Whether both are the same token with the same rights.
     fn is_same(&self, other: &Self) -> bool {
         (&self.name, self.digest, self.scope, &self.reach) == (&other.name, other.digest, other.scope, &other.reach)

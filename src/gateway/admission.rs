@@ -1,7 +1,7 @@
 //! Admits the requests of callers who may make them.
 
 use actix_web::{
-    Error, ResponseError as _,
+    Error, HttpMessage as _, ResponseError as _,
     body::{BoxBody, MessageBody},
     dev::{ServiceRequest, ServiceResponse},
     http::StatusCode,
@@ -9,7 +9,7 @@ use actix_web::{
     web::Data,
 };
 
-use super::{clients::Client, state::State};
+use super::{clients::Client, nodes::ForCaller, state::State};
 
 /// Passes a request on if its caller may make it.
 pub(super) async fn require(
@@ -19,6 +19,10 @@ pub(super) async fn require(
     let Some(state) = request.app_data::<Data<State>>().cloned() else {
         return Ok(next.call(request).await?.map_into_boxed_body());
     };
+    if request.extensions().contains::<ForCaller>() {
+        // The first node has admitted the caller, and counts its requests.
+        return Ok(next.call(request).await?.map_into_boxed_body());
+    }
     let access = state.access.load_full();
     match access.admit(&request) {
         Ok(turn) => {

@@ -4,13 +4,14 @@
 use actix_web::{
     HttpRequest, HttpResponse,
     http::StatusCode,
+    middleware::from_fn,
     post,
     web::{Data, Path, Payload},
 };
 use tertulia_actors::{connection::ConnectionError, core::id::ConnectionId};
 use utoipa_actix_web::service_config::ServiceConfig;
 
-use super::{State, body, clients::Client, problem::Problem};
+use super::{State, body, clients::Client, nodes, problem::Problem};
 
 /// The largest accepted webhook, in bytes.
 const MAX_BYTES: usize = 1024 * 1024;
@@ -32,7 +33,7 @@ pub(super) fn routes(config: &mut ServiceConfig<'_>) {
     request_body(content = Object, description = "The webhook of the platform"),
     responses((status = 200, description = "The webhook was accepted"))
 )]
-#[post("/v1/intake/{connection}")]
+#[post("/v1/intake/{connection}", wrap = "from_fn(nodes::forward)")]
 async fn receive(
     state: Data<State>,
     connection: Path<String>,

@@ -25,6 +25,7 @@ mod intake;
 mod keyed;
 mod limits;
 mod metrics;
+mod nodes;
 mod openapi;
 mod origins;
 mod overview;
@@ -74,6 +75,7 @@ use origins::Origins;
 use routes::routes;
 use transport::{Ending, Stream, Watched};
 
+pub(crate) use nodes::Neighbours;
 pub use state::State;
 pub use tls::Certificate;
 pub use transport::Patience;
@@ -145,6 +147,8 @@ pub struct Gateway {
     address: SocketAddr,
     handle: ServerHandle,
     server: JoinHandle<io::Result<()>>,
+    /// The listener for other nodes.
+    nodes: Option<ServerHandle>,
     leaving: CancellationToken,
     closing: CancellationToken,
     /// Changes when the server no longer holds the resources' shared state.
@@ -166,7 +170,13 @@ impl Gateway {
         let (released, access) = (state.held.subscribe(), Arc::clone(&state.access));
         let (capacity, ending) =
             (state.capacity, Ending { closing: closing.clone(), stalled: state.http.stalled.clone() });
+        let neighbours = state.neighbours.clone();
         let (state, document) = (Data::new(state), Data::new(openapi::gather()));
+        let nodes = neighbours.map(|neighbours| {
+            let failed = |source| GatewayError::Listen { address: neighbours.listen, source };
+            nodes::listen(state.clone(), &neighbours).map_err(failed)
+        });
+        let nodes = nodes.transpose()?;
         let clients = Clients::new(capacity);
         let listener = TcpListener::bind(listen).map_err(failed)?;
         rustix::net::listen(&listener, BACKLOG).map_err(|error| failed(error.into()))?;
@@ -217,6 +227,7 @@ impl Gateway {
             address,
             handle,
             server: actix_web::rt::spawn(server),
+            nodes,
             leaving,
             closing,
             released,
@@ -267,6 +278,10 @@ impl Gateway {
         self.closing.cancel();
         if timeout(within, self.handle.stop(true)).await.is_err() {
             tracing::warn!("requests were not answered in time; they are dropped");
+        }
+        if let Some(nodes) = &self.nodes {
+            let left = within.saturating_sub(began.elapsed()).max(RELEASED_WITHIN);
+            let _ = timeout(left, nodes.stop(true)).await;
         }
         // Ends the rest of the server by force. The next step of stopping needs the last reference to the shared state.
         self.server.abort();

@@ -5,7 +5,7 @@ use utoipa_actix_web::{scope, service_config::ServiceConfig};
 
 use super::{
     admission, backup, bulk, connections, conversations, dashboard, dead_letters, events, health, intake, metrics,
-    openapi, overview, rings, supervision, webhooks,
+    nodes, openapi, overview, rings, supervision, webhooks,
 };
 
 pub(super) fn routes(config: &mut ServiceConfig<'_>) {
@@ -17,7 +17,9 @@ pub(super) fn routes(config: &mut ServiceConfig<'_>) {
         .configure(dashboard::routes);
     config.service(
         scope("/v1")
+            .wrap(from_fn(nodes::forward))
             .wrap(from_fn(admission::require))
+            .configure(nodes::routes)
             .configure(overview::routes)
             .configure(backup::routes)
             .configure(connections::routes)

@@ -132,7 +132,7 @@ impl Service {
         let state = State::new(Arc::clone(&tertulia), Arc::clone(&webhooks), Arc::clone(&bulk), tokens, limits);
         let state = state.adding(adding).allowing(allowed_origins);
         let state = match &node {
-            Some(node) => state.among(Arc::clone(&node.members)),
+            Some(node) => state.among(node.neighbours.clone()),
             None => state,
         };
         let state = state.metering(configuration.telemetry.metrics_per_connection);

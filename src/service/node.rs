@@ -1,6 +1,6 @@
 //! This process as a node: its beats and its duties.
 
-use std::{sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use serde_json::Value;
 use tertulia_actors::{
@@ -13,10 +13,14 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::ServiceError;
 use crate::{
-    cluster::{Duties, Members, NodeAbout, Runnable},
+    cluster::{
+        Duties, Members, NodeAbout, Runnable,
+        peers::{self, NodeSecret},
+    },
     config::{self, Admissible, Configuration, Environment},
     engine::postgres::{PostgresCluster, PostgresNodes},
     fleet::{AddedConnections, describe},
+    gateway::Neighbours,
 };
 
 /// How long leaving the cluster may take. A node that did not leave is fenced after a lease.
@@ -29,11 +33,14 @@ pub(super) struct JoinedNode {
     pub(super) tenure: Tenure,
     pub(super) lease: LeaseDuration,
     pub(super) about: NodeAbout,
+    pub(super) secret: NodeSecret,
+    pub(super) listen: SocketAddr,
 }
 
 /// A node that beats and does its duties.
 pub(super) struct RunningNode {
-    pub(super) members: Arc<Members>,
+    members: Arc<Members>,
+    pub(super) neighbours: Neighbours,
     pub(super) duties: Arc<Duties>,
     _work: AbortOnDropHandle<()>,
 }
@@ -45,7 +52,7 @@ impl JoinedNode {
         configuration: &Configuration,
         added: &[Value],
     ) -> Result<RunningNode, ServiceError> {
-        let Self { nodes, cluster, tenure, lease, about } = self;
+        let Self { nodes, cluster, tenure, lease, about, secret, listen } = self;
         let members = Members::start(nodes, tenure, lease, about).map_err(ServiceError::Thread)?;
         let own = configuration.connections.iter().map(|connection| {
             let runnable = Runnable { described: describe(connection), settings: connection.nodes.clone() };
@@ -53,7 +60,14 @@ impl JoinedNode {
         });
         let admissible = configuration.gateway.admissible.clone();
         let known: Vec<_> = runnable(added, &admissible).into_iter().chain(own).collect();
-        let duties = Duties::new(Arc::clone(tertulia), Arc::clone(&members), known);
+        let hint = {
+            let secret = secret.clone();
+            move |address: String| {
+                let secret = secret.clone();
+                actix_rt::spawn(async move { peers::hint(&address, &secret).await });
+            }
+        };
+        let duties = Duties::new(Arc::clone(tertulia), Arc::clone(&members), known, Box::new(hint));
         let plan = Arc::downgrade(&duties);
         cluster.obey(Arc::new(move |duty| plan.upgrade().is_some_and(|duties| duties.wants(duty))));
         let journal = Arc::clone(tertulia.journal());
@@ -70,7 +84,8 @@ impl JoinedNode {
             })
         };
         let work = duties.run(Box::new(discover));
-        Ok(RunningNode { members, duties, _work: work })
+        let neighbours = Neighbours { members: Arc::clone(&members), secret, listen };
+        Ok(RunningNode { members, neighbours, duties, _work: work })
     }
 }
 

@@ -10,6 +10,7 @@ use tertulia_actors::{
 
 use super::{ServiceError, node::JoinedNode, retention};
 use crate::{
+    cluster::peers::NodeSecret,
     config::{Configuration, EmbeddedEngine, EngineKind, Node, PostgresEngine},
     engine::{
         embedded::{EmbeddedCluster, EmbeddedStore, FileLeases},
@@ -64,7 +65,16 @@ impl OpenedStore {
         });
         let (parts, added) = opened.unwrap_or(Err(ServiceError::Panicked))?;
         let postgres::PostgresParts { store, nodes, cluster, tenure } = parts;
-        let joined = JoinedNode { nodes, cluster: Arc::clone(&cluster), tenure, lease: engine.lease, about };
+        let secret = NodeSecret::new(&node.secret);
+        let joined = JoinedNode {
+            nodes,
+            cluster: Arc::clone(&cluster),
+            tenure,
+            lease: engine.lease,
+            about,
+            secret,
+            listen: node.listen,
+        };
         Ok(Self { store, cluster, added, joined: Some(joined) })
     }
 }

@@ -33,8 +33,7 @@ fn a_shared_engine_and_a_node_have_defaults() {
     let node = configuration.node.as_ref().unwrap();
     assert_eq!((&node.name, &node.advertise, node.capacity), (&None, &None, Capacity::default()));
     assert!(node.labels.is_empty() && node.seal.is_none());
-    let NodeTrust::Secret(secret) = &node.trust else { panic!("a secret") };
-    assert_eq!(secret.expose_secret(), SECRET);
+    assert_eq!(node.secret.expose_secret(), SECRET);
     let printed = format!("{configuration:?}");
     assert!(!printed.contains(CANARY) && !printed.contains(SECRET), "{printed}");
 }
@@ -93,8 +92,5 @@ fn mistakes_of_a_node_are_reported() {
             "10 node.secret: the secret has less than 32 bytes",
         ],
     );
-    assert_mistakes_in(
-        &format!("{ENGINE}[node]\nlisten = \"127.0.0.1:1\"\n"),
-        &["4 node: nodes know each other by either `secret` or `tls`"],
-    );
+    assert_mistakes_in(&format!("{ENGINE}[node]\nlisten = \"127.0.0.1:1\"\n"), &["4 node.secret: missing"]);
 }

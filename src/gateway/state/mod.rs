@@ -21,6 +21,7 @@ use super::{
     capacity::Capacity,
     events::places::Places,
     metrics::{HttpMetrics, registry},
+    nodes::Neighbours,
     origins::Origins,
     overview::{Recent, Recorder},
     room::Room,
@@ -28,7 +29,6 @@ use super::{
 };
 use crate::{
     bulk::Bulk,
-    cluster::Members,
     config::{Admissible, Limits, MetricsPerConnection, Token},
     fleet::AddedConnections,
     webhooks::Webhooks,
@@ -52,7 +52,7 @@ pub struct State {
     bulk: Arc<Bulk>,
     added: AddedConnections,
     /// The other nodes; `None` if there are none.
-    pub(super) members: Option<Arc<Members>>,
+    pub(super) neighbours: Option<Neighbours>,
     webhooks: Arc<Webhooks>,
     /// Who may call. Replaced while the gateway runs.
     pub(super) access: Arc<ArcSwap<Access>>,
@@ -111,7 +111,7 @@ impl State {
             http,
             bulk,
             added: AddedConnections::new(Arc::clone(&tertulia), Admissible::default()),
-            members: None,
+            neighbours: None,
             webhooks,
             under_way: Arc::default(),
             tertulia,
@@ -143,8 +143,8 @@ impl State {
 
     /// The same state at a node of several.
     #[must_use]
-    pub fn among(self, members: Arc<Members>) -> Self {
-        Self { members: Some(members), ..self }
+    pub(crate) fn among(self, neighbours: Neighbours) -> Self {
+        Self { neighbours: Some(neighbours), ..self }
     }
 
     /// The same state, whose metrics have series for each connection as `per_connection` says.

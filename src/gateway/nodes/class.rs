@@ -1,0 +1,97 @@
+//! Which node can serve a request, by its method and path. Pure.
+
+use actix_web::{http::Method, web::Query};
+use serde::Deserialize;
+use tertulia_actors::core::{
+    id::{ConnectionId, NodeId},
+    placement::DutyName,
+};
+
+/// Which node can serve a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Class {
+    /// Every node, by what all share.
+    Here,
+    /// The node that does a duty.
+    Duty(DutyName),
+    /// The node that the path names.
+    Node(NodeId),
+    /// A node that knows what the path names: each is tried until one does.
+    Someone,
+    /// All nodes together: each has a part of a list.
+    Everyone,
+}
+
+#[derive(Deserialize)]
+struct Through {
+    connection: Option<String>,
+}
+
+/// Determines the class of a request to `path` with `query`. A request that can have a body may name its connection there;
+/// `in_body` is what it names.
+pub(super) fn class(method: &Method, path: &str, query: &str, in_body: Option<&str>) -> Class {
+    let Some(rest) = path.strip_prefix("/v1/") else { return Class::Here };
+    let segments: Vec<&str> = rest.split('/').collect();
+    let is_read = *method == Method::GET || *method == Method::HEAD;
+    let through = Query::<Through>::from_query(query).ok().and_then(|through| through.into_inner().connection);
+    let through = through.as_deref().or(in_body);
+    let connection = |id: &str| Class::Duty(DutyName::Connection(ConnectionId::from(id)));
+    match segments.as_slice() {
+        ["connections" | "conversations" | "rings"] if is_read => through.map_or(Class::Everyone, connection),
+        ["connections" | "intake", id, ..] => connection(id),
+        ["conversations" | "rings", _, ..] => through.map_or(Class::Someone, connection),
+        ["dead-letters", _, "replay"] => Class::Someone,
+        ["nodes", id, "drain"] => Class::Node(NodeId::from(*id)),
+        ["webhooks", ..] => Class::Duty(DutyName::Webhooks),
+        ["bulk", ..] => Class::Duty(DutyName::Bulk),
+        _ => Class::Here,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(method: &str, path: &str) -> Class {
+        let (path, query) = path.split_once('?').unwrap_or((path, ""));
+        class(&method.parse().unwrap(), path, query, None)
+    }
+
+    fn connection(id: &str) -> Class {
+        Class::Duty(DutyName::Connection(id.into()))
+    }
+
+    #[test]
+    fn what_names_a_connection_goes_to_its_node() {
+        assert_eq!(of("GET", "/v1/connections/bots-1"), connection("bots-1"));
+        assert_eq!(of("POST", "/v1/connections/bots-1/requests?x=1"), connection("bots-1"));
+        assert_eq!(of("POST", "/v1/intake/whatsapp"), connection("whatsapp"));
+        assert_eq!(of("POST", "/v1/conversations/c/messages?connection=bots-1"), connection("bots-1"));
+        assert_eq!(of("GET", "/v1/conversations?connection=bots-1"), connection("bots-1"));
+        let load = class(&Method::POST, "/v1/conversations/load", "", Some("connector"));
+        assert_eq!(load, connection("connector"));
+    }
+
+    #[test]
+    fn what_names_no_connection_is_looked_for_and_lists_are_put_together() {
+        assert_eq!(of("POST", "/v1/conversations/c/messages"), Class::Someone);
+        assert_eq!(of("POST", "/v1/rings/r/accept"), Class::Someone);
+        assert_eq!(of("POST", "/v1/dead-letters/l/replay"), Class::Someone);
+        for list in ["/v1/connections", "/v1/conversations", "/v1/rings?limit=3"] {
+            assert_eq!(of("GET", list), Class::Everyone, "{list}");
+        }
+    }
+
+    #[test]
+    fn the_rest_is_a_duty_or_everywhere_the_same() {
+        assert_eq!(of("PATCH", "/v1/webhooks/w"), Class::Duty(DutyName::Webhooks));
+        assert_eq!(of("POST", "/v1/nodes/a/drain"), Class::Node("a".into()));
+        assert_eq!(of("POST", "/v1/bulk"), Class::Duty(DutyName::Bulk));
+        for path in
+            ["/v1/events", "/v1/events/socket", "/v1/dead-letters", "/v1/overview", "/v1/nodes", "/healthz", "/"]
+        {
+            assert_eq!(of("GET", path), Class::Here, "{path}");
+        }
+        assert_eq!(of("POST", "/v1/connections"), Class::Here);
+    }
+}
