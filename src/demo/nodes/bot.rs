@@ -3,7 +3,7 @@
 
 use std::{
     cell::RefCell,
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     rc::Rc,
     time::{Duration, Instant},
 };
@@ -16,7 +16,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tertulia_actors::core::id::ConversationId;
 use tokio::{
-    sync::mpsc::UnboundedSender,
+    sync::{mpsc::UnboundedSender, watch},
     time::{sleep, timeout},
 };
 
@@ -29,8 +29,11 @@ const SILENCE: Duration = Duration::from_secs(40);
 /// The pause before another node is tried.
 const AGAIN_AFTER: Duration = Duration::from_millis(100);
 
-/// The addresses of the nodes that run.
-pub(super) type Nodes = Rc<RefCell<Vec<String>>>;
+/// Where the nodes listen that were not killed. A node that starts anew listens at another address.
+pub(super) type Nodes = Rc<RefCell<BTreeMap<usize, Address>>>;
+
+/// The address of a node's gateway, once it listens.
+pub(super) type Address = watch::Receiver<Option<String>>;
 
 /// When each connection last became ready, by the events of the nodes.
 pub(super) type Resumed = Rc<RefCell<HashMap<String, Instant>>>;
@@ -167,7 +170,8 @@ fn is_temporary(status: StatusCode) -> bool {
 
 fn pick(nodes: &Nodes, random: &mut StdRng) -> Option<String> {
     let nodes = nodes.borrow();
-    if nodes.is_empty() { None } else { Some(nodes[random.random_range(0..nodes.len())].clone()) }
+    let address = nodes.values().nth(random.random_range(0..nodes.len().max(1)))?;
+    address.borrow().clone()
 }
 
 /// Returns the cursor before the first event of the log, which is new.

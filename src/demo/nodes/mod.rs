@@ -161,9 +161,9 @@ impl NodesDemo {
         let start = |number| Node::start(number, &settings, &emulator, &placement);
         let mut nodes = (0..cluster.nodes).map(start).collect::<Result<Vec<_>, _>>()?;
         let addresses = Nodes::default();
-        for node in &mut nodes {
-            let address = node.listening().await?;
-            addresses.borrow_mut().push(address);
+        for (number, node) in nodes.iter_mut().enumerate() {
+            node.listening().await?;
+            addresses.borrow_mut().insert(number, node.address());
         }
         let consumers = Tertulia::builder()
             .platform(fleet::platform(&emulator))
@@ -177,7 +177,7 @@ impl NodesDemo {
     /// The addresses of the nodes' gateways.
     #[must_use]
     pub fn gateways(&self) -> Vec<String> {
-        self.addresses.borrow().clone()
+        self.addresses.borrow().values().filter_map(|address| address.borrow().clone()).collect()
     }
 
     /// Opens the conversations, lets all consumers send, kills a node half-way if the demo is to, and compares. Reports
@@ -253,7 +253,7 @@ impl NodesDemo {
     }
 
     async fn start_bots(&self) -> Result<Bots, NodeError> {
-        let first = self.addresses.borrow().first().cloned().unwrap_or_default();
+        let first = self.gateways().into_iter().next().unwrap_or_default();
         let cursor = bot::oldest(&first).await;
         let cursor = cursor.map_err(|reason| NodeError::Unreadable { node: node::name(0), reason })?;
         let (sender, received): (UnboundedSender<_>, _) = unbounded_channel();
@@ -315,10 +315,9 @@ impl NodesDemo {
         let (node, connections) = busiest.unwrap_or_default();
         // What it counted dies with it.
         self.count(node, counts, memory).await?;
-        let address = self.nodes[node].listening().await?;
         self.nodes[node].kill().await?;
         let at = Instant::now();
-        self.addresses.borrow_mut().retain(|other| *other != address);
+        self.addresses.borrow_mut().remove(&node);
         tracing::info!(node = node::name(node), connections = connections.len(), "killed");
         Ok(Death { at, node, connections })
     }

@@ -20,7 +20,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::{super::fleet::bot_name, NodeError};
+use super::{super::fleet::bot_name, NodeError, bot::Address};
 
 /// How long a node may take until its gateway listens.
 const LISTENING_WITHIN: Duration = Duration::from_secs(60);
@@ -46,7 +46,7 @@ pub(super) struct Cluster<'c> {
 pub(super) struct Node {
     number: usize,
     child: Option<Child>,
-    address: watch::Receiver<Option<String>>,
+    address: Address,
     log: PathBuf,
 }
 
@@ -117,6 +117,11 @@ impl Node {
         let listening = timeout(LISTENING_WITHIN, self.address.wait_for(Option::is_some)).await;
         let address = listening.ok().and_then(Result::ok).and_then(|address| address.clone());
         address.ok_or_else(|| NodeError::NotListening { node: name(self.number), log: last_line(&self.log) })
+    }
+
+    /// The address of the gateway, which changes when the node starts anew.
+    pub(super) fn address(&self) -> Address {
+        self.address.clone()
     }
 
     /// The process id, unless the process ended.
