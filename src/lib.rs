@@ -10,6 +10,7 @@ pub mod cluster;
 pub mod config;
 pub mod demo;
 pub mod engine;
+mod event_blocks;
 pub mod fleet;
 pub mod gateway;
 mod harmless;

@@ -8,6 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use anyhow::Context as _;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tertulia_emulator::FaultMode;
 
@@ -15,7 +16,7 @@ use super::{Faults, interrupt::Interrupt, loopback_address, open_files};
 use crate::{
     bulk::Bulk,
     config::Limits,
-    demo::{Demo, Length, Progress, Scale, Summary},
+    demo::{Cluster, Demo, Length, NodesDemo, Progress, Scale, Summary},
     gateway::{Gateway, Listening, State},
     webhooks::{Settings, Webhooks},
 };
@@ -30,7 +31,7 @@ pub struct DemoOptions {
     /// Conversations to hold at once
     #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..))]
     pub conversations: u32,
-    /// Bot connections that answer [default: conversations / 250, at least 1]
+    /// Bot connections that answer [default: conversations / 250, at least 1 for each node]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     bots: Option<u32>,
     /// Messages that each consumer sends
@@ -45,6 +46,15 @@ pub struct DemoOptions {
     /// Address of the gateway and the dashboard, on loopback; port 0 picks a free port
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0", value_parser = loopback_address)]
     pub listen: SocketAddr,
+    /// Run N nodes on one Postgres instead of one process; bots follow and answer at any of them
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=16))]
+    pub nodes: Option<u8>,
+    /// Kill one node half-way
+    #[arg(long, requires = "nodes")]
+    pub kill: bool,
+    /// Database of the nodes, which get a schema of their own; without it a temporary server is started
+    #[arg(long, value_name = "URL", requires = "nodes", env = "TERTULIA_DEMO_DATABASE", hide_env_values = true)]
+    pub database: Option<String>,
     /// Print only the summary on standard output, as one JSON object
     #[arg(long)]
     pub json: bool,
@@ -54,9 +64,10 @@ pub struct DemoOptions {
 }
 
 impl DemoOptions {
-    /// Number of bot connections, at least 1.
+    /// Number of bot connections, at least 1, and one for each node by default.
     pub fn bots(&self) -> u32 {
-        self.bots.unwrap_or_else(|| (self.conversations / CONVERSATIONS_PER_BOT).max(1))
+        let least = u32::from(self.nodes.unwrap_or(1));
+        self.bots.unwrap_or_else(|| (self.conversations / CONVERSATIONS_PER_BOT).max(least))
     }
 
     fn scale(&self) -> Scale {
@@ -87,7 +98,12 @@ const REPORT_EVERY: Duration = Duration::from_secs(2);
 /// Runs the demo. The exit code is success only if nothing was lost, duplicated or reordered.
 pub(super) fn execute(options: &DemoOptions) -> anyhow::Result<ExitCode> {
     open_files::raise_limit();
-    actix_rt::System::new().block_on(run(options))
+    actix_rt::System::new().block_on(async {
+        match options.nodes {
+            Some(nodes) => run_nodes(options, nodes.into()).await,
+            None => run(options).await,
+        }
+    })
 }
 
 async fn run(options: &DemoOptions) -> anyhow::Result<ExitCode> {
@@ -117,6 +133,34 @@ async fn run(options: &DemoOptions) -> anyhow::Result<ExitCode> {
     drop(bulk);
     demo.stop().await;
     let clean = outcome.is_some_and(|summary| summary.is_clean());
+    Ok(if clean { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+async fn run_nodes(options: &DemoOptions, nodes: usize) -> anyhow::Result<ExitCode> {
+    let mut interrupt = Interrupt::listen()?;
+    let program = std::env::current_exe().context("cannot find this program")?;
+    let cluster = Cluster { nodes, kill: options.kill, database: options.database.clone(), program };
+    let mut demo = tokio::select! {
+        demo = NodesDemo::start(options.scale(), cluster) => demo?,
+        () = interrupt.received() => return Ok(ExitCode::FAILURE),
+    };
+    for gateway in demo.gateways() {
+        let _ = writeln!(io::stderr(), "gateway: http://{gateway}");
+    }
+    let mut teller = Teller::new(options.json);
+    let outcome = tokio::select! {
+        summary = demo.run(|progress| teller.tell(progress)) => Some(summary),
+        () = interrupt.received() => None,
+    };
+    teller.finish();
+    if let Some(Ok(summary)) = &outcome {
+        print(summary, options.json)?;
+        if options.keep {
+            interrupt.received().await;
+        }
+    }
+    demo.stop().await;
+    let clean = outcome.transpose()?.is_some_and(|summary| summary.is_clean());
     Ok(if clean { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -201,6 +245,7 @@ mod tests {
     fn there_is_at_least_one_bot() {
         assert_eq!(parse(&["--conversations", "3"]).unwrap().bots(), 1);
         assert_eq!(parse(&["--conversations", "3", "--bots", "2"]).unwrap().bots(), 2);
+        assert_eq!(parse(&["--conversations", "3", "--nodes", "3"]).unwrap().bots(), 3);
         assert!(parse(&["--bots", "0"]).is_err());
     }
 
@@ -208,6 +253,12 @@ mod tests {
     fn a_duration_replaces_the_number_of_messages() {
         assert_eq!(parse(&["--duration", "5"]).unwrap().duration, Some(5));
         assert!(parse(&["--duration", "5", "--messages", "5"]).is_err());
+    }
+
+    #[test]
+    fn only_nodes_can_be_killed() {
+        assert!(parse(&["--nodes", "3", "--kill"]).unwrap().kill);
+        assert!(parse(&["--kill"]).is_err() && parse(&["--nodes", "0"]).is_err());
     }
 
     #[test]

@@ -77,7 +77,7 @@ pub(super) fn bots(account: &str, bots: u32) -> impl Iterator<Item = ConnectionS
     })
 }
 
-fn bot_name(number: u32) -> String {
+pub(super) fn bot_name(number: u32) -> String {
     format!("bot-{number}")
 }
 
@@ -104,13 +104,14 @@ pub(super) struct Fleet {
 }
 
 impl Fleet {
-    pub(super) fn new(tertulia: Arc<Tertulia>, scale: Scale) -> Self {
+    /// Consumers whose bots are the connections `bots` of the same process, or clients of other processes if there are none.
+    pub(super) fn new(tertulia: Arc<Tertulia>, scale: Scale, bots: Vec<ConnectionId>) -> Self {
         let latency = Histogram::new_with_bounds(1, LONGEST, 3);
         Self {
             tertulia,
             scale,
             consumers: HashMap::new(),
-            bot_connections: (1..=scale.bots).map(|number| bot_name(number).into()).collect(),
+            bot_connections: bots,
             heard: HashMap::new(),
             until: None,
             waiting: 0,
@@ -194,6 +195,20 @@ impl Fleet {
         }
     }
 
+    /// Notes a message of a consumer that a bot of another process received.
+    pub(super) fn take_at_bot(&mut self, conversation: ConversationId, sequence: u64) {
+        self.heard.entry(conversation).or_default().note(Side::Bot, sequence);
+    }
+
+    /// Whether half of the messages were answered, or half of the time is over.
+    pub(super) fn is_half_done(&self) -> bool {
+        match (self.scale.length, self.until) {
+            (Length::Messages(each), _) => self.answered * 2 >= u64::from(self.scale.conversations) * u64::from(each),
+            (Length::Duration(duration), Some(until)) => Instant::now() + duration / 2 >= until,
+            (Length::Duration(_), None) => false,
+        }
+    }
+
     /// The bot: repeats what the consumer said.
     fn answer(&self, bot: &ConnectionId, id: &ConversationId, message: &Message) {
         let (Some(conversation), Some(text)) = (self.tertulia.connection(bot).conversation(id), message.text()) else {
@@ -244,7 +259,7 @@ fn message(number: u32) -> String {
     format!("message {number}")
 }
 
-fn reply_to(text: &str) -> String {
+pub(super) fn reply_to(text: &str) -> String {
     format!("you said: {text}")
 }
 

@@ -2,6 +2,7 @@
 //! ledger proves that nothing was lost, repeated or reordered.
 
 mod fleet;
+mod nodes;
 mod postgres;
 mod proof;
 mod summary;
@@ -20,11 +21,13 @@ use tertulia_actors::{
 };
 use tertulia_emulator::{Emulator, EmulatorConfig, FaultMode};
 
+pub use nodes::{Cluster, NodeError, NodesDemo};
 pub use postgres::{PostgresError, TemporaryPostgres};
 pub use proof::Proof;
-pub use summary::{Latency, StateNotifications, Summary};
+pub use summary::{Latency, NodesSummary, StateNotifications, Summary};
 
 use fleet::Fleet;
+use summary::Counts;
 
 /// The most events that may wait for the demo. Beyond it the demo fails, so that it never misses an event.
 const EVENTS: usize = 1 << 20;
@@ -80,6 +83,9 @@ pub enum DemoError {
     /// The demo was too slow to receive all events.
     #[error(transparent)]
     Lagged(#[from] LaggedError),
+    /// The nodes could not be started, or did not do their part.
+    #[error(transparent)]
+    Nodes(#[from] NodeError),
     /// The connections stopped during the demo.
     #[error("the connections stopped before the demo was done")]
     Stopped,
@@ -122,7 +128,8 @@ impl Demo {
     /// [`DemoError`].
     pub async fn run(&self, mut progress: impl FnMut(Progress)) -> Result<Summary, DemoError> {
         let mut events = self.tertulia.events_within(Filter::everything().kind(EventKind::Message), EVENTS);
-        let mut fleet = Fleet::new(Arc::clone(&self.tertulia), self.scale);
+        let bots = (1..=self.scale.bots).map(|number| fleet::bot_name(number).into()).collect();
+        let mut fleet = Fleet::new(Arc::clone(&self.tertulia), self.scale, bots);
         fleet.open(self.emulator.account(), &mut progress).await?;
         self.emulator.set_faults(self.scale.faults, self.scale.seed);
         fleet.begin();
@@ -136,7 +143,8 @@ impl Demo {
         }
         self.emulator.set_faults(FaultMode::None, self.scale.seed);
         let proof = fleet.prove(&self.emulator.ledger());
-        Ok(Summary::new(self.scale, self.begun, &self.emulator.summary(), self.tertulia.metrics(), &fleet, proof))
+        let counts = Counts::of(self.tertulia.metrics());
+        Ok(Summary::new(self.scale, self.begun, &self.emulator.summary(), &counts, &fleet, proof))
     }
 
     /// Stops the demo.

@@ -1,6 +1,5 @@
 //! `tertulia tail`: follows the event stream of a running service in the terminal.
 
-mod blocks;
 mod line;
 mod source;
 

@@ -15,8 +15,8 @@ use tokio::time::timeout;
 use super::{
     super::gateway::{ANSWER_WITHIN, GatewayOptions, refusal},
     TailOptions,
-    blocks::{Block, Blocks},
 };
+use crate::event_blocks::{Block, Blocks};
 
 /// The longest silence: three times the interval between two heartbeats.
 const SILENCE: Duration = Duration::from_secs(45);
@@ -131,7 +131,7 @@ impl EventStream {
                 .map_err(|_| broken(anyhow!("the stream sent nothing, not even heartbeats")))?;
             let chunk = chunk.ok_or_else(|| broken(anyhow!("the stream ended")))?;
             let chunk = chunk.map_err(|error| broken(anyhow!("the stream broke: {error}")))?;
-            let blocks = self.blocks.read(&chunk).map_err(Broken::ForGood)?;
+            let blocks = self.blocks.read(&chunk).map_err(|error| Broken::ForGood(error.into()))?;
             if !blocks.is_empty() {
                 return Ok(blocks);
             }

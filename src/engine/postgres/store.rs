@@ -119,18 +119,24 @@ impl PostgresStore {
     }
 
     /// Takes over what a read of the head says; `false` if the log is another one, or went back.
-    fn see(&self, head: History) -> bool {
-        let mut known = self.known();
-        if head.epoch != known.epoch || head.newest < known.newest {
-            return false;
-        }
-        *known = head;
-        true
+    fn see(&self, before: u64, head: History) -> bool {
+        take_over(&mut self.known(), before, head)
     }
 
     fn is_forgotten(error: &CallError) -> bool {
         matches!(error, CallError::Database(error) if error.code().is_some_and(|code| code.code() == FORGOTTEN))
     }
+}
+
+/// Takes over a head that was read; `false` if the log is another one, or went back. The read began when the newest known
+/// event was `before`: commits that were acknowledged since then may be newer than what was read.
+fn take_over(known: &mut History, before: u64, head: History) -> bool {
+    if head.epoch != known.epoch || head.newest < before {
+        return false;
+    }
+    known.newest = known.newest.max(head.newest);
+    known.oldest = known.oldest.max(head.oldest);
+    true
 }
 
 const HEAD: &str = "SELECT epoch, oldest, newest FROM log_head";
@@ -262,10 +268,11 @@ impl Store for PostgresStore {
         let deadline = Instant::now() + within;
         let mut tail = self.tail.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
+            let before = self.known().newest;
             let looked = tail.session.call(async |live| head(&live.one(HEAD, &[]).await?));
             let seen = looked.map_err(|error| error.of("look for new events"))?;
             let newest = seen.newest;
-            if !self.see(seen)
+            if !self.see(before, seen)
                 && !matches!(*self.tenure.standing().borrow(), tertulia_actors::core::tenure::Standing::Over)
             {
                 self.forget(&mut tail.session);
@@ -293,7 +300,7 @@ impl Store for PostgresStore {
             // Without a change nothing is written: commits wait for the row.
             let behind = live.one("SELECT oldest < least($1, newest + 1) FROM log_head", &[&oldest]).await?;
             if behind.get(0) {
-                self.see(head(&live.one(sql, &[&oldest]).await?)?);
+                self.see(0, head(&live.one(sql, &[&oldest]).await?)?);
             }
             let mut deleted = 0;
             loop {
@@ -383,5 +390,20 @@ mod tests {
         assert_eq!(end_of(b"a\xff\xff"), Some(b"b".to_vec()));
         assert_eq!(end_of(b"\xff"), None);
         assert_eq!(end_of(b""), None);
+    }
+
+    fn history(epoch: &str, newest: u64) -> History {
+        History { epoch: epoch.into(), oldest: 1, newest }
+    }
+
+    #[test]
+    fn a_commit_acknowledged_during_a_read_is_not_a_forgotten_one() {
+        let mut known = history("e", 7);
+        assert!(take_over(&mut known, 5, history("e", 6)), "the read began before event 7 was acknowledged");
+        assert_eq!(known, history("e", 7));
+        assert!(take_over(&mut known, 7, history("e", 9)));
+        assert_eq!(known, history("e", 9));
+        assert!(!take_over(&mut known, 9, history("e", 8)) && !take_over(&mut known, 9, history("f", 9)));
+        assert_eq!(known, history("e", 9));
     }
 }

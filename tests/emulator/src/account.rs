@@ -144,6 +144,7 @@ impl Account {
             delivered_to_consumers: totals.delivered_to_consumers,
             sessions: hub.platform.session_counts().clone(),
             faults: hub.faults.injected(),
+            stale_requests: hub.agents.stale_requests(),
         }
     }
 }

@@ -76,6 +76,11 @@ pub struct LedgerSummary {
     pub sessions: BTreeMap<String, SessionCount>,
     /// Faults injected so far.
     pub faults: u64,
+    /// Requests of an agent's session after the first request of a later session of the same login, by login, without
+    /// the logins that have none. A session begins with its login; the handshake of a socket is not a request. Frames
+    /// count unless they only keep the socket open. Requests by REST count if they change something. Refused requests
+    /// count too. A signed request belongs to no session.
+    pub stale_requests: BTreeMap<String, u64>,
 }
 
 /// Running sums that the platform keeps.

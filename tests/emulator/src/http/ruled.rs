@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use actix_web::body::{BoxBody, SizedStream, to_bytes};
 use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
+use actix_web::http::header::AUTHORIZATION;
 use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
 use actix_web::web::{Bytes, Data};
@@ -35,11 +36,12 @@ pub(crate) async fn ruled(mut request: ServiceRequest, next: Next<BoxBody>) -> R
     if !delay.is_zero() {
         tokio::time::sleep(delay).await;
     }
+    let path = request.path().to_owned();
+    let segments = segments_of(&path);
+    note_session(&account, &request, &segments);
     if account.hub().rules.is_empty() {
         return next.call(request).await;
     }
-    let path = request.path().to_owned();
-    let segments = segments_of(&path);
     let Some(endpoint) = endpoint(request.method(), &segments) else { return next.call(request).await };
     // Uploads are large, and rules look into none of them.
     let body = if matches!(endpoint, Endpoint::Named("upload" | "upgrade")) {
@@ -53,6 +55,17 @@ pub(crate) async fn ruled(mut request: ServiceRequest, next: Next<BoxBody>) -> R
     match verdict {
         Some(verdict) => strike(verdict, request, next, &segments, body).await,
         None => next.call(request).await,
+    }
+}
+
+/// Notes the session whose bearer a request carries, before a rule or an endpoint can refuse the request.
+fn note_session(account: &Account, request: &ServiceRequest, segments: &[&str]) {
+    let header = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let Some((scheme, bearer)) = header.and_then(|header| header.split_once(' ')) else { return };
+    if scheme.eq_ignore_ascii_case("Bearer") {
+        // An agent changes nothing elsewhere: other bodies ask for histories, states and paths of files.
+        let changes = !request.method().is_safe() && segments.starts_with(&["v1", "conversations"]);
+        account.hub().agents.note_bearer(bearer, changes);
     }
 }
 

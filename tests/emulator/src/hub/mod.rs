@@ -17,7 +17,7 @@ use crate::dialect::{Dialect, Operation, Request};
 use crate::faults::{
     Fault, FaultKind, FaultMode, FaultPlan, FrameFate, RequestFate, Rules, Side, Strike, Target, Weather,
 };
-use crate::identity::{AgentSession, AgentSessions};
+use crate::identity::{AgentSession, AgentSessions, SessionNumber};
 use crate::platform::{
     AgentIndex, Caller, ConsumerId, Emission, FrameKind, Millis, Party, Platform, Refusal, SocketId,
 };
@@ -34,6 +34,8 @@ pub(crate) struct SocketHandle {
     pub(crate) overflown: Arc<AtomicBool>,
     /// The consumer's token, so that it can be taken back.
     pub(crate) token: Option<String>,
+    /// The agent's session that opened the socket.
+    pub(crate) session: Option<SessionNumber>,
 }
 
 #[derive(Debug)]
@@ -134,6 +136,7 @@ impl Hub {
             stalled: Arc::new(AtomicBool::new(false)),
             overflown: Arc::new(AtomicBool::new(false)),
             token: Some(token),
+            session: None,
         };
         let party = caller.party.clone();
         let open = Open { handle, side: Side::Consumer, party, dialect: Dialect::V3, webhook: true };
@@ -207,6 +210,7 @@ impl Hub {
 
     /// One request of one socket: handled, and everything that follows from it queued.
     pub(crate) fn request(&mut self, socket: SocketId, request: &Request, now: Millis) {
+        self.note_session(socket, request);
         if let Some(verdict) = self.verdict(socket, request, now) {
             return self.ruled(socket, request, verdict, |hub| {
                 hub.platform.handle(socket, request, now);
@@ -239,8 +243,18 @@ impl Hub {
         }
     }
 
+    /// Notes the session of the socket's agent. Every request acts but those that only keep the socket open.
+    fn note_session(&mut self, socket: SocketId, request: &Request) {
+        let Some(open) = self.sockets.get(&socket) else { return };
+        if let (Party::Agent(agent), Some(session)) = (&open.party, open.handle.session) {
+            let acts = Operation::of(&request.type_name) != Some(Operation::GetClock);
+            self.agents.note_request(*agent, session, acts);
+        }
+    }
+
     /// One request of one socket whose answer was made elsewhere.
     pub(crate) fn respond(&mut self, socket: SocketId, request: &Request, text: String, now: Millis) {
+        self.note_session(socket, request);
         match self.verdict(socket, request, now) {
             Some(verdict) => self.ruled(socket, request, verdict, |_| {
                 vec![Emission { socket, kind: FrameKind::Answer, text: text.into() }]

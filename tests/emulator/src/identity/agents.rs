@@ -1,12 +1,19 @@
 //! Agents' logins and sessions: a new login ends the earlier bearer ([§2.2](crate::protocol#22)).
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 
 use super::{Secrets, derived_id, random_secret};
 use crate::platform::AgentIndex;
+
+/// The bearers of ended sessions that are known for each agent.
+const ENDED: usize = 16;
+
+/// The number of an agent's session: a later login has a higher one.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct SessionNumber(u64);
 
 /// The ways to log in (protocol [§2.1](crate::protocol#21)).
 #[derive(Debug, Deserialize)]
@@ -36,6 +43,14 @@ pub(crate) struct KnownAgent {
     pub(crate) user_id: String,
     pub(crate) pid: String,
     session: Option<AgentSession>,
+    /// The number of the latest login's session.
+    latest: SessionNumber,
+    /// The latest session that sent a request.
+    heard: SessionNumber,
+    /// Requests of sessions before `heard` that act.
+    stale: u64,
+    /// The bearers of ended sessions, the last ended last.
+    ended: VecDeque<(String, SessionNumber)>,
 }
 
 /// All logins of the account.
@@ -56,7 +71,16 @@ impl AgentSessions {
                 let digest = derived_id(&[account, &login]);
                 let bits = u128::from_str_radix(&digest[..32], 16).unwrap_or_default();
                 let pid = uuid::Builder::from_random_bytes(bits.to_be_bytes()).into_uuid().to_string();
-                KnownAgent { login, user_id: (3_901_122_000 + number as u64).to_string(), pid, session: None }
+                KnownAgent {
+                    login,
+                    user_id: (3_901_122_000 + number as u64).to_string(),
+                    pid,
+                    session: None,
+                    latest: SessionNumber::default(),
+                    heard: SessionNumber::default(),
+                    stale: 0,
+                    ended: VecDeque::new(),
+                }
             })
             .collect();
         let by_login =
@@ -115,17 +139,58 @@ impl AgentSessions {
             session_id: random_secret(),
             expires: Instant::now() + self.life,
         };
-        self.agents.get_mut(index.0 as usize)?.session = Some(session.clone());
+        let agent = self.agents.get_mut(index.0 as usize)?;
+        agent.latest.0 += 1;
+        agent.session = Some(session.clone());
         self.by_bearer.insert(session.bearer.clone(), index);
         Some(session)
     }
 
     /// Ends the agent's session.
     pub(crate) fn log_out(&mut self, index: AgentIndex) {
-        let old = self.agents.get_mut(index.0 as usize).and_then(|agent| agent.session.take());
-        if let Some(old) = old {
-            self.by_bearer.remove(&old.bearer);
+        let Some(agent) = self.agents.get_mut(index.0 as usize) else { return };
+        let Some(old) = agent.session.take() else { return };
+        self.by_bearer.remove(&old.bearer);
+        if agent.ended.len() == ENDED {
+            agent.ended.pop_front();
         }
+        agent.ended.push_back((old.bearer, agent.latest));
+    }
+
+    /// The agent's latest session.
+    pub(crate) fn latest(&self, index: AgentIndex) -> SessionNumber {
+        self.agent(index).map_or_else(SessionNumber::default, |agent| agent.latest)
+    }
+
+    /// Notes a request of one of the agent's sessions, before the request is carried out or refused. A request that acts
+    /// is stale if a later session of the agent sent any request before.
+    pub(crate) fn note_request(&mut self, index: AgentIndex, session: SessionNumber, acts: bool) {
+        let Some(agent) = self.agents.get_mut(index.0 as usize) else { return };
+        if acts && session < agent.heard {
+            agent.stale += 1;
+        }
+        agent.heard = agent.heard.max(session);
+    }
+
+    /// Notes a request by HTTP with a bearer. The bearer's session may have ended.
+    pub(crate) fn note_bearer(&mut self, bearer: &str, acts: bool) {
+        let current = self.by_bearer.get(bearer).map(|index| (*index, self.latest(*index)));
+        let ended = || {
+            let mut agents = self.agents.iter().enumerate();
+            agents.find_map(|(place, agent)| {
+                let (_, session) = agent.ended.iter().find(|(ended, _)| ended == bearer)?;
+                Some((AgentIndex(place as u32), *session))
+            })
+        };
+        if let Some((index, session)) = current.or_else(ended) {
+            self.note_request(index, session, acts);
+        }
+    }
+
+    /// Stale requests by login, without the logins that have none.
+    pub(crate) fn stale_requests(&self) -> BTreeMap<String, u64> {
+        let stale = self.agents.iter().filter(|agent| agent.stale > 0);
+        stale.map(|agent| (agent.login.clone(), agent.stale)).collect()
     }
 
     /// The bearers that are held now.

@@ -4,7 +4,7 @@ mod agents;
 mod oauth1;
 mod tokens;
 
-pub(crate) use agents::{AgentSession, AgentSessions, Credentials, KnownAgent};
+pub(crate) use agents::{AgentSession, AgentSessions, Credentials, KnownAgent, SessionNumber};
 pub(crate) use oauth1::{OAuthHeader, Secrets, SignatureError, SignedRequest};
 pub(crate) use tokens::Tokens;
 

@@ -16,6 +16,7 @@ use crate::client_properties;
 use crate::dialect::{Dialect, Operation, Request, response_frame, text_of};
 use crate::faults::{Asked, Outcome, Side, Verdict};
 use crate::hub::{SocketHandle, refusal};
+use crate::identity::SessionNumber;
 use crate::platform::{Caller, Party, Refusal, SocketId};
 
 /// How long the other end may take to answer a close frame.
@@ -27,6 +28,7 @@ pub(crate) struct Identity {
     pub(crate) dialect: Dialect,
     pub(crate) client_properties: Option<Arc<RawValue>>,
     pub(crate) token: Option<String>,
+    pub(crate) session: Option<SessionNumber>,
 }
 
 /// A socket that the platform knows.
@@ -51,8 +53,8 @@ enum Read {
 
 /// Takes in a socket whose owner is known.
 pub(crate) fn admit(account: &Account, handle: &mut SocketHandle, identity: Identity) -> Admitted {
-    let Identity { party, dialect, client_properties, token } = identity;
-    handle.token = token;
+    let Identity { party, dialect, client_properties, token, session } = identity;
+    (handle.token, handle.session) = (token, session);
     let caller = Caller { socket: SocketId(0), party, dialect, client_properties, app: None };
     Admitted { socket: account.hub().open(caller, handle.clone()), dialect }
 }
@@ -203,6 +205,7 @@ async fn introduce(
             dialect: Dialect::V3,
             client_properties,
             token: Some(token),
+            session: None,
         });
     }
 }

@@ -43,12 +43,16 @@ pub(crate) async fn brand(
     payload: Payload,
 ) -> Result<HttpResponse, Error> {
     let (asked, bearer) = path.into_inner();
-    let agent = account.hub().agents.of_bearer(&bearer);
-    let Some(agent) = agent.filter(|_| asked == account.config.account) else {
+    let agent = {
+        let hub = account.hub();
+        hub.agents.of_bearer(&bearer).map(|agent| (agent, hub.agents.latest(agent)))
+    };
+    let Some((agent, session)) = agent.filter(|_| asked == account.config.account) else {
         return Ok(HttpResponse::Unauthorized().json(serde_json::json!({"error": "Invalid bearer"})));
     };
     let dialect = if version.v.as_deref() == Some("2") { Dialect::V2 } else { Dialect::V21 };
-    let identity = Identity { party: Party::Agent(agent), dialect, client_properties: None, token: None };
+    let identity =
+        Identity { party: Party::Agent(agent), dialect, client_properties: None, token: None, session: Some(session) };
     upgrade(account, &request, payload, Comer::Known(identity))
 }
 
@@ -77,6 +81,7 @@ pub(crate) async fn consumer(
                 dialect: Dialect::V3,
                 client_properties,
                 token: Some(token),
+                session: None,
             }),
             None => return Ok(HttpResponse::Unauthorized().json(serde_json::json!({"error": "Invalid token"}))),
         },
@@ -111,6 +116,7 @@ fn upgrade(
         stalled: Arc::new(AtomicBool::new(false)),
         overflown,
         token: None,
+        session: None,
     };
     // Before the response to the handshake, so that a client that has the response is admitted already.
     let comer = match comer {

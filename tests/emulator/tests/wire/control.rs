@@ -49,7 +49,7 @@ async fn one_simulated_consumer_is_driven_step_by_step_and_the_ledger_tells_it_l
     assert_eq!(line, expected);
     let summary = json_call(&emulator, "GET", "/ledger/summary", Value::Null).await;
     let expected = json!({"conversations": 1, "consumerMessages": 1, "agentMessages": 0,
-        "deliveredToAgents": 0, "deliveredToConsumers": 0, "sessions": {}, "faults": 0});
+        "deliveredToAgents": 0, "deliveredToConsumers": 0, "sessions": {}, "faults": 0, "staleRequests": {}});
     assert_eq!(summary, expected);
 }
 

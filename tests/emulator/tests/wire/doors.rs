@@ -1,11 +1,13 @@
 //! The endpoints of the stand-in: discovery, login, tokens, handshakes, grace and idle times, files.
 
+use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
+use awc::http::Method;
 use serde_json::{Value, json};
-use tertulia_emulator::{Emulator, EmulatorConfig, NetworkSettings, Switches};
+use tertulia_emulator::{Emulator, EmulatorConfig, FaultRule, NetworkSettings, Outcome, Switches};
 
 use crate::client::{End, Socket, Splicing, get, http, login, post, signup};
 
@@ -231,6 +233,78 @@ async fn an_account_may_let_the_sockets_of_an_earlier_session_be() {
     open.ask(".GetClock", json!({})).await;
     second.ask(".GetClock", json!({})).await;
     assert_eq!((emulator.summary().sessions["bot1"].now, emulator.summary().sessions["bot1"].max), (2, 2));
+}
+
+/// A new login alone makes nothing stale, and neither does its socket. What only keeps a socket open is never stale.
+#[actix_web::test]
+async fn requests_of_an_older_session_after_a_newer_ones_first_are_counted_by_login() {
+    let switches = Switches { login_closes_sockets: false, ..Switches::default() };
+    let emulator = Emulator::start(EmulatorConfig { switches, ..EmulatorConfig::default() }).unwrap();
+    let away = json!({"availability": "AWAY", "channels": ["MESSAGING"]});
+    let mut older = Socket::agent(&emulator, "bot1").await;
+    let mut newer = Socket::agent(&emulator, "bot1").await;
+    let mut other = Socket::agent(&emulator, "bot2").await;
+    older.ask(".ams.routing.SetAgentState", away.clone()).await;
+    newer.ask(".GetClock", json!({})).await;
+    older.ask(".GetClock", json!({})).await;
+    older.ask(".KeepAlive", json!({})).await;
+    newer.ask(".ams.routing.SetAgentState", away.clone()).await;
+    other.ask(".ams.routing.SetAgentState", away.clone()).await;
+    assert!(emulator.summary().stale_requests.is_empty());
+
+    older.ask(".ams.routing.SetAgentState", away).await;
+    older.ask(".ams.aam.SubscribeExConversations", json!({})).await;
+    older.ask(".ams.ms.GenerateURLForUploadFile", json!({"fileSize": 5, "fileType": "PNG"})).await;
+    assert_eq!(older.request(".ams.ms.PublishEvent", json!({"dialogId": "none"})).await["code"], 400);
+    newer.ask(".ams.aam.SubscribeExConversations", json!({})).await;
+    assert_eq!(emulator.summary().stale_requests, BTreeMap::from([("bot1".to_owned(), 4)]));
+
+    let mut newest = Socket::agent(&emulator, "bot1").await;
+    newer.ask(".ams.aam.SubscribeExConversations", json!({})).await;
+    newest.ask(".GetClock", json!({})).await;
+    for earlier in [&mut older, &mut newer] {
+        earlier.ask(".ams.aam.SubscribeExConversations", json!({})).await;
+    }
+    assert_eq!(emulator.summary().stale_requests["bot1"], 6);
+}
+
+/// A refused request was sent all the same, whether the bearer has ended or a rule strikes.
+#[actix_web::test]
+async fn changes_by_rest_with_an_older_sessions_bearer_are_counted() {
+    let emulator = start();
+    let bearer = |session: Value| session["bearer"].as_str().unwrap().to_owned();
+    let older = bearer(login(&emulator, "bot1").await);
+    let newer = bearer(login(&emulator, "bot1").await);
+    let conversation = "/v1/conversations/none";
+    let change = async |method: Method, path: &str, bearer: &str| {
+        let request = http(&emulator).request(method, format!("https://{}{path}", emulator.listen()));
+        let request = request.insert_header(("Authorization", format!("Bearer {bearer}")));
+        request.send_json(&json!({})).await.unwrap().status().as_u16()
+    };
+    change(Method::PATCH, conversation, &older).await;
+    assert!(emulator.summary().stale_requests.is_empty());
+    assert_eq!(get(&emulator, "/api/account/12345678/shift-status", &newer).await.0, 200);
+    assert_eq!(get(&emulator, "/api/account/12345678/shift-status", &older).await.0, 401);
+    change(Method::PATCH, conversation, &newer).await;
+    change(Method::POST, "/messaging_history/api/account/12345678/agent-view/status", &older).await;
+    assert!(emulator.summary().stale_requests.is_empty());
+
+    let dialog = format!("{conversation}/dialogs/none");
+    for (method, path) in [
+        (Method::PATCH, conversation.to_owned()),
+        (Method::PATCH, dialog.clone()),
+        (Method::POST, format!("{dialog}/messages")),
+        (Method::POST, format!("{dialog}/participants")),
+        (Method::DELETE, format!("{dialog}/participants/none")),
+        (Method::POST, format!("/messaging{dialog}/messages")),
+    ] {
+        let before = emulator.summary().stale_requests.get("bot1").copied().unwrap_or_default();
+        change(method, &path, &older).await;
+        assert_eq!(emulator.summary().stale_requests["bot1"], before + 1, "{path}");
+    }
+    emulator.add_rule(FaultRule::new("PublishEvent", Outcome::Code(429))).unwrap();
+    assert_eq!(change(Method::POST, &format!("{dialog}/messages"), &older).await, 429);
+    assert_eq!(emulator.summary().stale_requests, BTreeMap::from([("bot1".to_owned(), 7)]));
 }
 
 #[actix_web::test]

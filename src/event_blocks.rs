@@ -2,22 +2,25 @@
 
 use std::time::Duration;
 
-use anyhow::ensure;
-
 /// The most bytes read of one block; no event is that long.
 const LONGEST: usize = 64 * 1024 * 1024;
 
+/// A block that is longer than every event.
+#[derive(Debug, thiserror::Error)]
+#[error("an event of the stream has more than {LONGEST} bytes")]
+pub(crate) struct TooLong;
+
 /// The fields between two empty lines.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Block {
-    pub(super) id: Option<String>,
-    pub(super) data: Option<String>,
-    pub(super) retry: Option<Duration>,
+pub(crate) struct Block {
+    pub(crate) id: Option<String>,
+    pub(crate) data: Option<String>,
+    pub(crate) retry: Option<Duration>,
 }
 
 /// Parses blocks from bytes that arrive in arbitrary pieces.
 #[derive(Debug, Default)]
-pub(super) struct Blocks {
+pub(crate) struct Blocks {
     /// A line that has not ended yet.
     unread: Vec<u8>,
     /// The last line ended with a carriage return, so a line feed may follow.
@@ -30,15 +33,17 @@ impl Blocks {
     /// Returns the blocks that end in `bytes`.
     ///
     /// # Errors
-    /// A block is too long.
-    pub(super) fn read(&mut self, bytes: &[u8]) -> anyhow::Result<Vec<Block>> {
+    /// [`TooLong`].
+    pub(crate) fn read(&mut self, bytes: &[u8]) -> Result<Vec<Block>, TooLong> {
         let mut blocks = Vec::new();
         for piece in bytes.split_inclusive(|byte| matches!(byte, b'\n' | b'\r')) {
             if std::mem::take(&mut self.returned) && piece == b"\n" {
                 continue;
             }
             self.size += piece.len();
-            ensure!(self.size <= LONGEST, "an event of the stream has more than {LONGEST} bytes");
+            if self.size > LONGEST {
+                return Err(TooLong);
+            }
             let (line, is_whole) = match piece {
                 [line @ .., b'\n'] => (line, true),
                 [line @ .., b'\r'] => {
