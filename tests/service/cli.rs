@@ -101,7 +101,7 @@ fn check_prints_every_mistake_with_its_file_line_and_path() {
             "{file}:5: connections[0].role: \"brnad\" is not one of brand, consumer, connector, intake; the nearest is brand\n\
              {file}:6: connections[0].login.password.env: the environment variable BOT1_PASSWORD is not set\n\
              {file}:9: gateway.lisen: unknown key \"lisen\"; the nearest valid one is \"listen\"\n\
-             TERTULIA_ENGINE__KIND: engine.kind: \"kafka\" is not one of embedded; the nearest is embedded\n"
+             TERTULIA_ENGINE__KIND: engine.kind: \"kafka\" is not one of embedded, postgres; the nearest is embedded\n"
         )
     );
 }

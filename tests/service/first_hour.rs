@@ -185,7 +185,7 @@ fn check_json_lists_every_mistake_with_line_key_and_text() {
         },
         {
             "line": null, "variable": "TERTULIA_ENGINE__KIND", "key": "engine.kind",
-            "text": "\"kafka\" is not one of embedded; the nearest is embedded",
+            "text": "\"kafka\" is not one of embedded, postgres; the nearest is embedded",
         },
     ]);
     let found = json!({ "file": "tertulia.toml", "ok": false, "mistakes": mistakes, "connections": null });

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{HashMap, HashSet},
+    future::pending,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -36,11 +37,16 @@ const WITHIN: Duration = Duration::from_secs(10);
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 impl dyn Cluster {
-    /// Takes a duty, and waits while another process has it.
+    /// Takes a duty, and waits while another process has it. If this process was fenced, it waits until it is dropped: the
+    /// process never gets a duty again.
     pub async fn take_when_free(&self, duty: DutyName) -> Acting {
         let mut reported = None;
         loop {
             let reason = match timeout(WITHIN, self.take(duty.clone())).await {
+                Ok(Err(ClusterError::Fenced)) => {
+                    tracing::warn!(%duty, "this process was fenced and gets no duty any more");
+                    return pending().await;
+                }
                 Ok(Ok(acting)) => {
                     tracing::debug!(%duty, token = %acting.token, "duty taken");
                     return acting;
@@ -268,5 +274,36 @@ mod tests {
         drop(lease);
         assert!(b.claim_now(login("bot1")).is_err(), "the late return is of an older lease");
         drop(theirs);
+    }
+
+    /// A cluster that counts the requests for duties.
+    struct Counting(LocalCluster, Mutex<u32>);
+
+    impl Cluster for Counting {
+        fn tenure(&self) -> Tenure {
+            self.0.tenure()
+        }
+
+        fn take(&self, duty: DutyName) -> BoxFuture<'_, Result<Acting, ClusterError>> {
+            *self.1.lock().unwrap() += 1;
+            self.0.take(duty)
+        }
+
+        fn hand_back<'a>(&'a self, acting: &'a Acting) -> BoxFuture<'a, ()> {
+            self.0.hand_back(acting)
+        }
+
+        fn claim<'a>(&'a self, acting: &'a Acting, login: LoginName) -> BoxFuture<'a, Result<Lease, LeaseError>> {
+            self.0.claim(acting, login)
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_fenced_process_asks_for_a_duty_once() {
+        let cluster = Counting(LocalCluster::default(), Mutex::new(0));
+        cluster.0.fence(&cluster.0);
+        let any: &dyn Cluster = &cluster;
+        timeout(WITHIN * 100, any.take_when_free(DutyName::Bulk)).await.unwrap_err();
+        assert_eq!(*cluster.1.lock().unwrap(), 1);
     }
 }

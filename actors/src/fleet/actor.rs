@@ -8,14 +8,16 @@ use actix::{
 use futures_util::future::join_all;
 use tertulia_core::{
     id::ConnectionId,
+    placement::DutyName,
     session::{FailureReason, Phase},
 };
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::{Life, Registry, StartContext};
 use crate::{
-    connection::ProcessContext,
+    connection::{ProcessContext, duty},
     dead_letters::DeadLetters,
+    engine::{Cluster, ClusterError},
     log::Subject,
     subscriber::{EventData, Origin},
     supervision::{ArbiterPool, ChildExit, ExitReason, Intensity},
@@ -25,6 +27,10 @@ use crate::{
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// How often old records are deleted.
 const HOUSEKEEPING_EVERY: Duration = Duration::from_secs(600);
+/// How long after the start old records are deleted for the first time.
+const FIRST_HOUSEKEEPING_AFTER: Duration = Duration::from_secs(60);
+/// How long it may take to learn whether another process deletes old records.
+const DUTY_WITHIN: Duration = Duration::from_secs(10);
 
 /// The supervisor of a process's connections. A connection restarts by itself within its limits. A connection that
 /// panics beyond them is marked as failed, and the rest of the fleet continues. A connection whose arbiter has ended is
@@ -99,7 +105,8 @@ impl Fleet {
         if std::mem::replace(&mut self.is_keeping_house, true) {
             return;
         }
-        let keeping = keep_house(Arc::clone(&self.process.dead_letters)).into_actor(self);
+        let (cluster, letters) = (Arc::clone(&self.process.cluster), Arc::clone(&self.process.dead_letters));
+        let keeping = keep_house(cluster, letters).into_actor(self);
         ctx.spawn(keeping.map(|(), fleet, _| fleet.is_keeping_house = false));
     }
 
@@ -121,6 +128,8 @@ impl Actor for Fleet {
                 fleet.keep_house(ctx);
             }
         });
+        // A process that restarts often deletes old records too.
+        ctx.run_later(FIRST_HOUSEKEEPING_AFTER, Self::keep_house);
         ctx.run_interval(HOUSEKEEPING_EVERY, Self::keep_house);
         let letters = Arc::clone(&self.process.dead_letters);
         ctx.spawn(count_letters(letters).into_actor(self));
@@ -135,7 +144,14 @@ async fn count_letters(letters: Arc<DeadLetters>) {
     }
 }
 
-async fn keep_house(letters: Arc<DeadLetters>) {
+/// Deletes old records, unless another process does.
+async fn keep_house(cluster: Arc<dyn Cluster>, letters: Arc<DeadLetters>) {
+    match timeout(DUTY_WITHIN, cluster.take(DutyName::Housekeeping)).await {
+        Ok(Ok(_)) => {}
+        Ok(Err(ClusterError::Held(_) | ClusterError::Fenced)) => return,
+        Ok(Err(error)) => return tracing::warn!(%error, "old records are not deleted now"),
+        Err(_) => return tracing::warn!("old records are not deleted now: the cluster did not answer in time"),
+    }
     match letters.purge(jiff::Timestamp::now()).await {
         Ok(records) => tracing::debug!(records, "old records were deleted"),
         Err(error) => tracing::warn!(%error, "old records could not be deleted"),
@@ -185,7 +201,14 @@ impl Handler<Drain> for Fleet {
 
     fn handle(&mut self, Drain(within): Drain, _: &mut Self::Context) -> Self::Result {
         self.is_draining = true;
-        let ends = self.registry.drain().into_iter().map(|member| member.end(within));
+        let process = self.process.clone();
+        let ends = self.registry.drain().into_iter().map(move |member| {
+            let (process, connection) = (process.clone(), member.origin.connection.clone());
+            async move {
+                member.end(within).await;
+                duty::hand_back(&process, &connection, || false).await;
+            }
+        });
         let all = join_all(ends);
         Box::pin(async move {
             all.await;

@@ -94,3 +94,16 @@ async fn a_connection_that_is_added_again_at_once_keeps_the_duty() {
     let taken = cluster.join().take(duty.clone()).await;
     assert_eq!(taken, Err(ClusterError::Held(duty)));
 }
+
+/// Others need not wait for the end of the process.
+#[actix_rt::test]
+async fn the_duties_of_a_stopped_system_are_free() {
+    let (mut stage, cluster) = stage();
+    stage.bot().await;
+    let duty = DutyName::Connection("bot-1".into());
+    let other = cluster.join();
+    assert_eq!(other.take(duty.clone()).await, Err(ClusterError::Held(duty.clone())));
+    let Stage { tertulia, .. } = stage;
+    tertulia.stop(PATIENCE).await;
+    other.take(duty).await.unwrap();
+}

@@ -22,6 +22,8 @@ pub(super) struct ConnectionDefinition {
     #[serde(skip_serializing_if = "Option::is_none")]
     client_properties: Option<ClientProperties>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    nodes: Option<ConnectionNodes>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     subscribe: Option<ConnectionSubscription>,
     /// How rings are handled; `off` by default. Only for the role `brand`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -144,6 +146,21 @@ struct EnvironmentVariable {
 #[derive(Serialize, ToSchema)]
 struct CredentialFile {
     file: String,
+}
+
+/// Which nodes may run the connection, where several share the data.
+#[derive(Serialize, ToSchema)]
+struct ConnectionNodes {
+    /// Only nodes with one of these labels or names may.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    only: Vec<String>,
+    /// Nodes with one of these labels or names may not.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    not: Vec<String>,
+    /// How much work the connection is in proportion to others: 1 by default, 8 for a connector.
+    #[schema(minimum = 1, maximum = 1000)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    weight: Option<u16>,
 }
 
 /// An HTTP proxy between the connection and the platform.

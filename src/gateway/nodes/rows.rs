@@ -23,6 +23,7 @@ use crate::{
     cluster::{ClusterView, Peer},
     gateway::{
         body::Body,
+        keyed::{Once, Reply},
         problem::Problem,
         state::{Caller, State},
     },
@@ -159,48 +160,57 @@ struct Move {
 #[utoipa::path(
     operation_id = "moveConnection",
     tag = "connections",
-    params(("connection" = String, Path)),
+    params(("connection" = String, Path), Once),
     request_body = Move,
     responses((status = 202, description = "The connection moves; `GET` the nodes to see where it is"))
 )]
 #[post("/connections/{connection}/move")]
 async fn move_connection(
     caller: Caller,
+    once: Once,
     state: Data<State>,
     id: Path<String>,
     body: Body<Move>,
 ) -> Result<HttpResponse, Problem> {
-    let (view, neighbours) = (newest(&state)?, neighbours(&state)?);
     caller.connection(&id.as_str().into())?;
+    let (view, neighbours) = (newest(&state)?, neighbours(&state)?);
     let to = NodeId::from(body.value.node.as_str());
     if !view.nodes.contains_key(&to) {
         return Err(unknown(to.as_str()));
     }
     let (members, duty) = (Arc::clone(&neighbours.members), DutyName::Connection(id.as_str().into()));
-    let noting = tokio::task::spawn_blocking(move || members.table().destine(&duty, Some(&to)));
-    let away = |detail: String| Problem::new(StatusCode::SERVICE_UNAVAILABLE, "node-away", detail);
-    let noted =
-        timeout(NOTED_WITHIN, noting).await.map_err(|_| away("the database did not answer in time".to_owned()))?;
-    noted.map_err(|error| away(error.to_string()))?.map_err(|error| away(error.to_string()))?;
-    neighbours.members.beat_now();
-    Ok(HttpResponse::Accepted().finish())
+    once.act(&body.digest, async move {
+        let table = Arc::clone(members.table());
+        let noting = tokio::task::spawn_blocking(move || table.destine(&duty, Some(&to)));
+        let away = |detail: String| Problem::new(StatusCode::SERVICE_UNAVAILABLE, "node-away", detail);
+        let late = |_| away("the database did not answer in time".to_owned());
+        let noted = timeout(NOTED_WITHIN, noting).await.map_err(late)?;
+        noted.map_err(|error| away(error.to_string()))?.map_err(|error| away(error.to_string()))?;
+        members.beat_now();
+        Ok(Reply::accepted())
+    })
+    .await
 }
 
 /// Makes a node hand over all its connections, and take none. A restart of the node ends this.
 #[utoipa::path(
     operation_id = "drainNode",
     tag = "service",
-    params(("node" = String, Path)),
+    params(("node" = String, Path), Once),
     responses((status = 202, description = "The node hands its connections over"))
 )]
 #[post("/nodes/{node}/drain")]
-async fn drain(caller: Caller, state: Data<State>, id: Path<String>) -> Result<HttpResponse, Problem> {
+async fn drain(caller: Caller, once: Once, state: Data<State>, id: Path<String>) -> Result<HttpResponse, Problem> {
     caller.administer()?;
     let view = newest(&state)?;
     // The gateway has sent the request to the node that it names.
     if view.me.as_str() != id.as_str() {
         return Err(unknown(&id));
     }
-    neighbours(&state)?.members.say(|about| about.is_draining = true);
-    Ok(HttpResponse::Accepted().finish())
+    let members = Arc::clone(&neighbours(&state)?.members);
+    once.act_bare(async move {
+        members.say(|about| about.is_draining = true);
+        Ok(Reply::accepted())
+    })
+    .await
 }

@@ -254,6 +254,11 @@ async fn every_row_that_acts_does_so_once_for_a_key() {
     let name = "POST /v1/connections/{connection}/restart";
     walk.row(name, "/v1/connections/late/restart", None, 202, Once::Anyway).await;
 
+    // A process that shares its data with no other node has nowhere to move a connection to.
+    let name = "POST /v1/connections/{connection}/move";
+    walk.row(name, "/v1/connections/late/move", Some(json!({ "node": "b" })), 404, Once::Anyway).await;
+    walk.row("POST /v1/nodes/{node}/drain", "/v1/nodes/a/drain", None, 404, Once::Anyway).await;
+
     // Rings.
     let path = format!("/v1/rings/{}/accept", walk.ring().await);
     walk.row("POST /v1/rings/{ring}/accept", &path, None, 200, Once::ThenRefused(404)).await;

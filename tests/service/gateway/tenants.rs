@@ -195,6 +195,7 @@ fn body(row: &str) -> Value {
         "POST /v1/connections/{connection}/conversations" => json!({}),
         "POST /v1/connections/{connection}/requests" => json!({ "type": "cqm.SubscribeExConversations", "body": {} }),
         name if name.ends_with("/v1/connections/{connection}/platform/{service}/{path}") => json!({}),
+        "POST /v1/connections/{connection}/move" => json!({ "node": "b" }),
         "POST /v1/connections/{connection}/step-up" => json!({ "connectorId": "1", "code": "code" }),
         "POST /v1/conversations/load" => json!({ "snapshot": true }),
         "POST …messages" => json!({ "text": "seen" }),
@@ -263,6 +264,8 @@ async fn with_the_token_of_one_tenant_nothing_of_the_other_can_be_seen_or_done()
     let bars = scene.bars.clone();
     let name_of = |name: &str| match name {
         "file" => "index.html".to_owned(),
+        // There is one process only, so no node exists for anybody.
+        "node" => "no-such".to_owned(),
         "service" => "accountConfigReadWrite".to_owned(),
         "path" => "api/account/12345678/configuration/le-users/skills".to_owned(),
         name => bars.get(name).unwrap_or_else(|| panic!("what is {{{name}}} of the bar?")).clone(),
