@@ -40,14 +40,18 @@ impl Database {
 
     /// The configuration of a node's engine.
     pub(crate) fn engine(&self) -> PostgresEngine {
-        let (url, schema) = (self.url.as_str().into(), self.schema.clone());
-        PostgresEngine { url, schema, lease: LeaseDuration::default() }
+        engine(&self.url, &self.schema)
     }
 
     /// Joins as a node.
     pub(crate) fn join(&self, name: &str) -> PostgresParts {
         postgres::open(&self.engine(), &NodeId::from(name), &about()).unwrap()
     }
+}
+
+/// The configuration of a node's engine.
+pub(crate) fn engine(url: &str, schema: &str) -> PostgresEngine {
+    PostgresEngine { url: url.into(), schema: schema.to_owned(), lease: LeaseDuration::default() }
 }
 
 /// What a node of a test says about itself.
