@@ -35,6 +35,7 @@ mod damage;
 mod directory;
 mod duties;
 mod expiry;
+mod fencing;
 mod full;
 mod kill;
 mod leases;

@@ -214,18 +214,29 @@ BEGIN
   DELETE FROM node WHERE id = p_node;
 END $$;
 
--- A claim holds as long as the duty that made it has the same holder.
+-- Only the newest right to a duty claims a login. A claim holds as long as the duty that made it has the same holder. The
+-- login's row is locked first, so that what follows looks at duties as they are after the wait.
 CREATE FUNCTION claim_login(p_platform text, p_account text, p_username text, p_duty text, p_token bigint)
 RETURNS TABLE (number bigint, holder text) LANGUAGE plpgsql AS $$
+DECLARE
+  held login%ROWTYPE;
 BEGIN
-  RETURN QUERY INSERT INTO login AS l VALUES (p_platform, p_account, p_username, p_duty, p_token, 1)
-    ON CONFLICT (platform, account, username) DO UPDATE
-      SET duty = p_duty, token = p_token, claim = l.claim + 1
-      WHERE l.token = 0 OR l.duty = p_duty OR NOT EXISTS (
-        SELECT FROM duty d JOIN node n ON n.id = d.node AND NOT n.fenced WHERE d.name = l.duty AND d.token = l.token)
-    RETURNING l.claim, NULL::text;
-  IF NOT FOUND THEN
-    RETURN QUERY SELECT NULL::bigint, l.duty FROM login l
-      WHERE l.platform = p_platform AND l.account = p_account AND l.username = p_username;
+  INSERT INTO login VALUES (p_platform, p_account, p_username, p_duty, 0, 0) ON CONFLICT DO NOTHING;
+  SELECT l.* INTO held FROM login l
+    WHERE l.platform = p_platform AND l.account = p_account AND l.username = p_username FOR UPDATE;
+  IF NOT has_holder(p_duty, p_token) THEN
+    RETURN QUERY SELECT NULL::bigint, p_duty;
+  ELSIF held.token = 0 OR held.duty = p_duty OR NOT has_holder(held.duty, held.token) THEN
+    RETURN QUERY UPDATE login l SET duty = p_duty, token = p_token, claim = l.claim + 1
+      WHERE l.platform = p_platform AND l.account = p_account AND l.username = p_username
+      RETURNING l.claim, NULL::text;
+  ELSE
+    RETURN QUERY SELECT NULL::bigint, held.duty;
   END IF;
 END $$;
+
+-- Whether the right to a duty is the newest one, and its holder was not fenced.
+CREATE FUNCTION has_holder(p_duty text, p_token bigint) RETURNS boolean LANGUAGE sql AS $$
+  SELECT EXISTS (SELECT FROM duty d JOIN node n ON n.id = d.node AND NOT n.fenced
+    WHERE d.name = p_duty AND d.token = p_token)
+$$;
