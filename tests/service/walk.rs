@@ -133,7 +133,12 @@ fn every_configuration_of_the_documents_is_valid() {
     for name in ["ops-token", "emulator-ca.pem"] {
         fs::write(file(name), "only-an-example").unwrap();
     }
-    let secrets = [("BOT1_PASSWORD", "secret"), ("PROXY_PASSWORD", "secret")];
+    let secrets = [
+        ("BOT1_PASSWORD", "secret"),
+        ("PROXY_PASSWORD", "secret"),
+        ("DATABASE_URL", "postgres://tertulia@localhost/tertulia"),
+        ("TERTULIA_CLUSTER", "01234567890123456789012345678901"),
+    ];
     let environment: Environment = secrets.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
     let shown = [README, OPERATIONS].into_iter().flat_map(|document| blocks(document, "toml"));
     let mut configurations = 0;
