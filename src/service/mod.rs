@@ -27,7 +27,7 @@ use tokio::{
 use crate::{
     bulk::Bulk,
     config::{self, Configuration, ConfigurationError, Engine, Environment, TlsError},
-    engine::{embedded::OpenError, postgres},
+    engine::{Seal, embedded::OpenError, postgres},
     fleet::{AddedConnections, Described, describe},
     gateway::{Certificate, Gateway, GatewayError, Listening, State},
     webhooks::Webhooks,
@@ -126,7 +126,8 @@ impl Service {
                 adding
             }
         };
-        let webhooks = Webhooks::start(&tertulia, webhooks::settings(configuration.webhooks));
+        let seal = configuration.node.as_ref().and_then(|node| node.seal.as_ref()).map(Seal::new);
+        let webhooks = Webhooks::start_sealed(&tertulia, webhooks::settings(configuration.webhooks), seal);
         let bulk = Bulk::start(Arc::clone(&tertulia));
         let config::Gateway { tokens, limits, allowed_origins, .. } = &configuration.gateway;
         let state = State::new(Arc::clone(&tertulia), Arc::clone(&webhooks), Arc::clone(&bulk), tokens, limits);

@@ -10,6 +10,7 @@ use tertulia_actors::{
 };
 
 use super::{metrics::WebhookMetrics, settings::Settings};
+use crate::engine::Seal;
 
 /// What all webhooks share.
 pub(super) struct WebhookContext {
@@ -21,6 +22,8 @@ pub(super) struct WebhookContext {
     pub(super) dead_letters: Arc<DeadLetters>,
     pub(super) tls: Arc<rustls::ClientConfig>,
     pub(super) settings: Settings,
+    /// Seals the records that contain secrets.
+    pub(super) seal: Option<Seal>,
     pub(super) metrics: Arc<WebhookMetrics>,
 }
 

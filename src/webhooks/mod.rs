@@ -74,6 +74,7 @@ pub use status::Status;
 pub use target::{Target, TargetError};
 pub use webhook::{Changes, Created, NewWebhook, Rotated, Tested, Webhook};
 
+use crate::engine::Seal;
 use context::WebhookContext;
 use payload::Payload;
 use supervisor::{Question, Reply, Supervisor};
@@ -96,6 +97,12 @@ impl Webhooks {
     /// Starts the webhooks in the store of `tertulia`, on a thread of their own. Must be called inside an actix system.
     #[must_use]
     pub fn start(tertulia: &Arc<Tertulia>, settings: Settings) -> Arc<Self> {
+        Self::start_sealed(tertulia, settings, None)
+    }
+
+    /// Starts the webhooks like [`Webhooks::start`]. Their secrets are sealed in the store by `seal`, if there is one.
+    #[must_use]
+    pub fn start_sealed(tertulia: &Arc<Tertulia>, settings: Settings, seal: Option<Seal>) -> Arc<Self> {
         let (arbiter, metrics) = (Arbiter::new(), Arc::new(WebhookMetrics::default()));
         let (questions, received) = mpsc::channel(QUESTIONS);
         let context = WebhookContext {
@@ -105,6 +112,7 @@ impl Webhooks {
             dead_letters: Arc::clone(tertulia.dead_letters()),
             tls: Arc::clone(tertulia.platform().tls()),
             settings,
+            seal,
             metrics: Arc::clone(&metrics),
         };
         arbiter.spawn_fn(move || {

@@ -19,7 +19,10 @@ use tertulia_actors::{
     engine::{Change, Record, RecordKey, Store, StoreError, Table},
 };
 
-use crate::reach::Reach;
+use crate::{
+    engine::{Seal, SealError},
+    reach::Reach,
+};
 
 use super::{
     definition::WebhookId,
@@ -197,6 +200,38 @@ pub(super) fn put(key: RecordKey, value: &impl Serialize) -> Change {
     Change::Put(Table::Notes, Record::new(key, value))
 }
 
+/// Writes a record that contains secrets: sealed, if there is a seal.
+pub(super) fn put_secret(seal: Option<&Seal>, key: RecordKey, value: &impl Serialize) -> Change {
+    let plain = serde_json::to_vec(value).unwrap_or_default();
+    let value = match seal {
+        // The values here are short enough to be sealed.
+        Some(seal) => seal.close(key.as_bytes(), &plain).unwrap_or_default(),
+        None => plain,
+    };
+    Change::Put(Table::Notes, Record::new(key, value))
+}
+
+/// Reads the value of a record that may be sealed.
+///
+/// # Errors
+/// It is sealed with another key, or cannot be parsed.
+pub(super) fn open<T: DeserializeOwned>(
+    seal: Option<&Seal>,
+    key: &RecordKey,
+    value: &[u8],
+) -> Result<T, UnreadableError> {
+    Ok(serde_json::from_slice(&Seal::open(seal, key.as_bytes(), value)?)?)
+}
+
+/// Why a record cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum UnreadableError {
+    #[error(transparent)]
+    Sealed(#[from] SealError),
+    #[error(transparent)]
+    Malformed(#[from] serde_json::Error),
+}
+
 /// Removes a record.
 pub(super) fn remove(key: RecordKey) -> Change {
     Change::Remove(Table::Notes, key)
@@ -269,5 +304,21 @@ mod tests {
         let written = serde_json::to_vec(&KeptRecord::of(&letter, head).with_letter(b"{}")).unwrap();
         let read: KeptRecord = serde_json::from_slice(&written).unwrap();
         assert_eq!((read.content(), read.body()), (Content::Letter, Some(b"{}".to_vec())));
+    }
+
+    #[test]
+    fn a_record_with_secrets_is_sealed_if_there_is_a_seal() {
+        let seal = Seal::new(&"a key".into());
+        let key = definition(&WebhookId::from("w"));
+        for seal in [None, Some(&seal)] {
+            let Change::Put(_, record) = put_secret(seal, key.clone(), &"whsec_x") else {
+                panic!("a record is written")
+            };
+            let is_plain = String::from_utf8(record.value.to_vec()).unwrap().contains("whsec_x");
+            assert_eq!(is_plain, seal.is_none());
+            assert_eq!(open::<String>(seal, &record.key, &record.value).unwrap(), "whsec_x");
+        }
+        let Change::Put(_, sealed) = put_secret(Some(&seal), key, &"whsec_x") else { panic!("a record is written") };
+        assert!(matches!(open::<String>(None, &sealed.key, &sealed.value), Err(UnreadableError::Sealed(_))));
     }
 }

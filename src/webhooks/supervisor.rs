@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, pin::pin, rc::Rc, sync::Arc, time::Duration};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 use tertulia_actors::{
-    engine::{Change, StoreError},
+    engine::{Change, Record, Store, StoreError, Table},
     subscriber::EventId,
 };
 use tokio::{
@@ -24,6 +24,7 @@ use super::{
     target::Target,
     worker::{Order, Shared, Worker, beginning},
 };
+use crate::engine::Seal;
 
 /// Orders that may wait for one webhook's worker.
 const ORDERS: usize = 16;
@@ -135,7 +136,7 @@ impl Supervisor {
         }
         let read = self.context.journal.read(|store| record::scan(store, &record::definitions()));
         for found in read.await? {
-            match serde_json::from_slice::<Definition>(&found.value) {
+            match record::open::<Definition>(self.context.seal.as_ref(), &found.key, &found.value) {
                 Ok(definition) => self.add(Shared::new(definition, 0), Duration::ZERO),
                 Err(error) => tracing::error!(key = ?found.key, %error, "a webhook cannot be read"),
             }
@@ -210,14 +211,20 @@ impl Supervisor {
         let mut writes = Vec::new();
         if let Some((key, digest)) = &key {
             let name = record::creation(&new.reach, key);
-            let found = journal.read(move |store| record::get::<CreationRecord>(store, &name)).await?;
+            let seal = self.context.seal.clone();
+            let found = journal.read(move |store| {
+                let value = store.get(Table::Notes, &name)?;
+                Ok(value.and_then(|value| record::open::<CreationRecord>(seal.as_ref(), &name, &value).ok()))
+            });
+            let found = found.await?;
             match found {
                 Some(made) if made.digest == *digest => return Ok(created(made.definition, made.read, None)),
                 Some(_) => return Err(WebhookError::KeyReused),
                 None => {}
             }
             let oldest = now.saturating_sub(journal.retention().answers).unwrap_or(jiff::Timestamp::MIN);
-            let over = journal.read(move |store| over(store, oldest)).await?;
+            let seal = self.context.seal.clone();
+            let over = journal.read(move |store| over(store, seal.as_ref(), oldest)).await?;
             writes.extend(over);
         }
         if self.members.len() >= MOST_WEBHOOKS {
@@ -230,11 +237,12 @@ impl Supervisor {
             // An id of another log, or not an id.
             Some(_) => (journal.newest(), true),
         };
-        writes.push(record::put(record::definition(&definition.id), &definition));
+        let seal = self.context.seal.as_ref();
+        writes.push(record::put_secret(seal, record::definition(&definition.id), &definition));
         writes.extend(beginning(&definition.id, read, is_gap));
         if let Some((key, digest)) = key {
             let made = CreationRecord { digest, at: now, definition: definition.clone(), read };
-            writes.push(record::put(record::creation(&new.reach, &key), &made));
+            writes.push(record::put_secret(seal, record::creation(&new.reach, &key), &made));
         }
         self.keep(writes).await?;
         self.add(Shared::new(definition.clone(), read), Duration::ZERO);
@@ -322,7 +330,8 @@ impl Supervisor {
         let member = self.member(id)?;
         let mut definition = member.shared.definition.borrow().clone();
         change(&mut definition)?;
-        let kept = self.keep(vec![record::put(record::definition(id), &definition)]);
+        let seal = self.context.seal.as_ref();
+        let kept = self.keep(vec![record::put_secret(seal, record::definition(id), &definition)]);
         *member.shared.definition.borrow_mut() = definition;
         kept.await
     }
@@ -438,8 +447,11 @@ fn created(definition: Definition, read: u64, secret: Option<SecretString>) -> C
 }
 
 /// Removes the answers to creations before `oldest`.
-fn over(store: &dyn tertulia_actors::engine::Store, oldest: jiff::Timestamp) -> Result<Vec<Change>, StoreError> {
+fn over(store: &dyn Store, seal: Option<&Seal>, oldest: jiff::Timestamp) -> Result<Vec<Change>, StoreError> {
     let made = record::scan(store, &record::creations())?;
-    let is_over = |value: &[u8]| serde_json::from_slice::<CreationRecord>(value).map_or(true, |made| made.at < oldest);
-    Ok(made.into_iter().filter(|found| is_over(&found.value)).map(|found| record::remove(found.key)).collect())
+    let is_over = |found: &Record| {
+        let made = record::open::<CreationRecord>(seal, &found.key, &found.value);
+        made.map_or(true, |made| made.at < oldest)
+    };
+    Ok(made.into_iter().filter(is_over).map(|found| record::remove(found.key)).collect())
 }

@@ -16,6 +16,7 @@ use futures_util::StreamExt as _;
 use super::init;
 use crate::{
     config::{Configuration, ConfigurationError, DEFAULT_FILE, EngineKind, Environment},
+    engine::postgres,
     harmless::harmless,
 };
 use connect::Trial;
@@ -51,6 +52,10 @@ fn print_lines(options: &CheckOptions, loaded: Result<Configuration, Configurati
     let mut answer = io::stdout();
     match loaded {
         Ok(configuration) => {
+            if let Err(error) = check_database(&configuration) {
+                writeln!(answer, "{}: engine: {}", options.config.display(), harmless(&format!("{error:#}")))?;
+                return Ok(ExitCode::FAILURE);
+            }
             writeln!(answer, "{}: ok: {}", options.config.display(), summary(&configuration))?;
             if options.connect {
                 actix_rt::System::new().block_on(connect(&configuration))
@@ -85,11 +90,12 @@ async fn connect(configuration: &Configuration) -> anyhow::Result<ExitCode> {
 
 /// Prints a [`Report`], whatever is wrong.
 fn print_json(options: &CheckOptions, loaded: Result<Configuration, ConfigurationError>) -> anyhow::Result<ExitCode> {
-    let report = match loaded {
-        Ok(configuration) if options.connect => {
+    let report = match loaded.map(|configuration| (check_database(&configuration), configuration)) {
+        Ok((Err(error), _)) => Report::unusable(&options.config, &error),
+        Ok((Ok(()), configuration)) if options.connect => {
             actix_rt::System::new().block_on(try_for_report(options, &configuration))
         }
-        Ok(_) => Report::valid(&options.config),
+        Ok((Ok(()), _)) => Report::valid(&options.config),
         Err(ConfigurationError::Mistaken { file, problems }) => Report::mistaken(&file, problems),
         Err(unreadable @ ConfigurationError::Unreadable { .. }) => {
             Report::unusable(&options.config, &init::advise(unreadable))
@@ -112,11 +118,24 @@ async fn try_for_report(options: &CheckOptions, configuration: &Configuration) -
     report
 }
 
+/// Checks the database of a shared engine: whether it answers, its version, whether it is durable, the user's rights and
+/// the schema's form.
+fn check_database(configuration: &Configuration) -> anyhow::Result<()> {
+    match &configuration.engine.kind {
+        EngineKind::Embedded(_) => Ok(()),
+        EngineKind::Postgres(engine) => Ok(postgres::check(engine)?),
+    }
+}
+
 fn summary(configuration: &Configuration) -> String {
     let mut summary = format!("connections: {}, engine: ", configuration.connections.len());
     let _ = match &configuration.engine.kind {
         EngineKind::Embedded(engine) => write!(summary, "embedded in {}", engine.path.display()),
-        EngineKind::Postgres(engine) => write!(summary, "postgres, schema {}", engine.schema),
+        EngineKind::Postgres(engine) => {
+            let is_sealed = configuration.node.as_ref().is_some_and(|node| node.seal.is_some());
+            let secrets = if is_sealed { "sealed" } else { "not sealed, see node.seal" };
+            write!(summary, "postgres, schema {}, secrets of webhooks: {secrets}", engine.schema)
+        }
     };
     let gateway = &configuration.gateway;
     let _ = write!(summary, ", gateway: {}, tokens: {}", gateway.listen, gateway.tokens.len());

@@ -138,7 +138,7 @@ impl NodesDemo {
         let config = EmulatorConfig { agents, seed: scale.seed, switches, ..EmulatorConfig::default() };
         let emulator = Emulator::start(config)?;
         let directory = tempfile::Builder::new().prefix("tertulia-demo-").tempdir().map_err(NodeError::Directory)?;
-        emulator.write_ca(&directory.path().join("ca.pem")).map_err(NodeError::Directory)?;
+        emulator.write_ca(directory.path().join("ca.pem")).map_err(NodeError::Directory)?;
         let postgres = match cluster.database {
             Some(_) => None,
             None => {

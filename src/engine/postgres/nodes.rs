@@ -148,11 +148,7 @@ impl NodeTable for PostgresNodes {
 
     fn remove(&self, duty: &DutyName) -> Result<(), NodeTableError> {
         let name = duty.to_string();
-        let removed = self.session().call(async |live| {
-            let sql = "UPDATE duty SET removed = true, node = NULL, next = NULL, token = token + 1, changed = c.number \
-                       FROM (SELECT next_change() AS number) c WHERE name = $1 RETURNING 1";
-            live.query(sql, &[&name]).await
-        });
+        let removed = self.session().call(async |live| live.one("SELECT remove_duty($1)", &[&name]).await);
         removed.map(drop).map_err(|error| failed("remove a duty", error))
     }
 

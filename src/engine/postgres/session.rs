@@ -229,24 +229,16 @@ impl Sessions {
         Self { idle: Mutex::new(sessions), returned: std::sync::Condvar::new() }
     }
 
-    /// Calls the database on an idle session, and waits for one if all are in use: each call has a deadline.
+    /// Calls the database on an idle session, and waits for one if all are in use, as long as a call may take.
     ///
     /// # Errors
     /// [`CallError`].
     pub(super) fn call<T>(&self, call: impl AsyncFnOnce(&Live) -> Result<T, CallError>) -> Result<T, CallError> {
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        let session = loop {
-            match idle.pop() {
-                Some(session) => break session,
-                None => idle = self.returned.wait(idle).unwrap_or_else(PoisonError::into_inner),
-            }
-        };
-        drop(idle);
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = self.returned.wait_timeout_while(idle, CALL_WITHIN, |idle| idle.is_empty());
+        let session = waited.unwrap_or_else(PoisonError::into_inner).0.pop().ok_or(CallError::Late)?;
         let mut lent = Lent { sessions: self, session: Some(session) };
-        match lent.session.as_mut() {
-            Some(session) => session.call(call),
-            None => Err(CallError::Unexpected("no session")),
-        }
+        lent.session.as_mut().ok_or(CallError::Late)?.call(call)
     }
 }
 

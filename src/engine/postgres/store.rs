@@ -251,6 +251,10 @@ impl Store for PostgresStore {
                 let Some(newest) = page.last() else { break };
                 last = unsigned(newest.get(1));
                 for row in &page {
+                    // What follows was deleted after the page before was read.
+                    if events.last().is_some_and(|(last, _)| *last + 1 != unsigned(row.get(0))) {
+                        return Ok(events);
+                    }
                     events.extend(events_of(row)?.into_iter().filter(|(offset, _)| *offset > after));
                 }
             }

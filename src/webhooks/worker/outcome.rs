@@ -189,7 +189,8 @@ impl Worker {
             return;
         }
         definition.state = WebhookState::Disabled { reason, since: jiff::Timestamp::now() };
-        changes.push(record::put(record::definition(&self.id), &*definition));
+        let seal = self.context.seal.as_ref();
+        changes.push(record::put_secret(seal, record::definition(&self.id), &*definition));
         tracing::warn!(webhook = %self.id, ?reason, "a webhook was disabled; a caller must enable it again");
     }
 

@@ -7,6 +7,7 @@ use std::{
 };
 
 use futures_util::FutureExt as _;
+use secrecy::ExposeSecret as _;
 use tertulia::{
     cluster::{NodeTable, NodeTableError},
     demo::TemporaryPostgres,
@@ -265,4 +266,25 @@ fn a_server_that_is_killed_loses_nothing_acknowledged() {
             ..Commit::default()
         })
         .unwrap();
+}
+
+#[test]
+fn check_looks_at_the_database() {
+    let database = Database::new();
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("tertulia.toml");
+    let engine =
+        format!("[engine]\nkind = \"postgres\"\nurl = {{ env = \"DB\" }}\nschema = {:?}\n", database.engine().schema);
+    let node = "[node]\nlisten = \"127.0.0.1:1\"\nsecret = { env = \"SECRET\" }\n";
+    std::fs::write(&file, format!("{engine}{node}")).unwrap();
+    let check = |url: &str| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_tertulia"));
+        let command = command.args(["check", "--config"]).arg(&file).env("DB", url).env("SECRET", "s".repeat(32));
+        let output = command.output().unwrap();
+        (output.status.success(), String::from_utf8(output.stdout).unwrap())
+    };
+    let (is_ok, text) = check(database.engine().url.expose_secret());
+    assert!(is_ok && text.contains("engine: postgres, schema "), "{text}");
+    let (is_ok, text) = check("postgres://tertulia:sEcReT@127.0.0.1:1/tertulia");
+    assert!(!is_ok && text.contains("the database cannot be reached") && !text.contains("sEcReT"), "{text}");
 }

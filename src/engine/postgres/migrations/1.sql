@@ -207,6 +207,14 @@ BEGIN
     ON CONFLICT (name) DO UPDATE SET removed = false, changed = number WHERE d.removed;
 END $$;
 
+-- Waits for a commit that its holder is making.
+CREATE FUNCTION remove_duty(p_name text) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM FROM node n JOIN duty d ON d.node = n.id WHERE d.name = p_name FOR UPDATE OF n;
+  UPDATE duty SET removed = true, node = NULL, next = NULL, token = token + 1, changed = c.number
+    FROM (SELECT next_change() AS number) c WHERE name = p_name;
+END $$;
+
 CREATE FUNCTION leave_cluster(p_node text, p_epoch bigint) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
   PERFORM stand(p_node, p_epoch);
