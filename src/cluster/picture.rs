@@ -97,8 +97,7 @@ impl Picture {
     /// The picture as others read it. `standing` is this node's own, which it knows better than the database.
     pub(super) fn view(&self, standing: Standing) -> ClusterView {
         let nodes = self.nodes.values().map(|row| (row.name.clone(), self.node(row, standing))).collect();
-        let placement =
-            View { nodes, duties: self.duties.clone(), unchanged_for: self.membership.unchanged_for() };
+        let placement = View { nodes, duties: self.duties.clone(), unchanged_for: self.membership.unchanged_for() };
         let peer = |row: &NodeRow| Peer {
             name: row.name.clone(),
             epoch: row.beat.epoch,

@@ -41,6 +41,7 @@ mod leases;
 mod log;
 mod model;
 mod new_records;
+mod postgres;
 mod records;
 mod repetition;
 mod shared;
