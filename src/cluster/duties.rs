@@ -144,7 +144,10 @@ impl Duties {
             if others.peers().next().is_none() {
                 return;
             }
-            let _ = timeout(AGAIN_EVERY, view.changed()).await;
+            // An error means that the node's beats have ended: no other node learns that this one is draining.
+            if matches!(timeout(AGAIN_EVERY, view.changed()).await, Ok(Err(_))) {
+                return;
+            }
         }
     }
 

@@ -1,8 +1,12 @@
 //! Databases for tests: one server for all tests that run at the same time, and a schema for each test.
 
-use std::sync::{
-    Arc, Mutex, PoisonError, Weak,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError, Weak,
+        atomic::{AtomicU64, Ordering},
+    },
+    thread,
+    time::Duration,
 };
 
 use tertulia::{
@@ -12,6 +16,11 @@ use tertulia::{
     engine::postgres::{self, PostgresParts},
 };
 use tertulia_actors::core::{id::NodeId, tenure::LeaseDuration};
+use tokio::runtime::{Builder, Runtime};
+use tokio_postgres::{Client, NoTls};
+
+/// The pause between looks for a condition.
+const LOOK_EVERY: Duration = Duration::from_millis(5);
 
 /// The address of a server that others started and will stop.
 const SERVER: &str = "TERTULIA_TEST_DATABASE";
@@ -43,6 +52,16 @@ impl Database {
         engine(&self.url, &self.schema)
     }
 
+    /// A session of nobody's node.
+    pub(crate) fn session(&self) -> Session {
+        Session::open(&self.url, &self.schema)
+    }
+
+    /// An empty database on a server that the test stops.
+    pub(crate) fn on(server: &TemporaryPostgres) -> Self {
+        Self { url: server.url(), schema: "test".to_owned(), _server: None }
+    }
+
     /// Joins as a node.
     pub(crate) fn join(&self, name: &str) -> PostgresParts {
         postgres::open(&self.engine(), &NodeId::from(name), &about()).unwrap()
@@ -52,6 +71,51 @@ impl Database {
 /// The configuration of a node's engine.
 pub(crate) fn engine(url: &str, schema: &str) -> PostgresEngine {
     PostgresEngine { url: url.into(), schema: schema.to_owned(), lease: LeaseDuration::default() }
+}
+
+/// A session for statements that no node makes.
+pub(crate) struct Session {
+    runtime: Runtime,
+    client: Client,
+}
+
+impl Session {
+    fn open(url: &str, schema: &str) -> Self {
+        // One thread drives the connection while the test does something else.
+        let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let (client, connection) = runtime.block_on(tokio_postgres::connect(url, NoTls)).unwrap();
+        runtime.spawn(connection);
+        let session = Self { runtime, client };
+        session.run(&format!("SET search_path TO {schema}"));
+        session
+    }
+
+    /// Runs statements without a result.
+    pub(crate) fn run(&self, sql: &str) {
+        self.runtime.block_on(self.client.batch_execute(sql)).unwrap();
+    }
+
+    /// Reads the only column of the only row.
+    pub(crate) fn number(&self, sql: &str) -> i64 {
+        self.runtime.block_on(self.client.query_one(sql, &[])).unwrap().get(0)
+    }
+
+    /// Returns when a session waits for a lock that this session has.
+    pub(crate) fn await_waiter(&self) {
+        let waiters = "SELECT count(*) FROM pg_locks l \
+                       WHERE NOT l.granted AND pg_backend_pid() = ANY(pg_blocking_pids(l.pid))";
+        while self.number(waiters) == 0 {
+            thread::sleep(LOOK_EVERY);
+        }
+    }
+
+    /// Whether a session waits for one that waits for this session.
+    pub(crate) fn has_second_waiter(&self) -> bool {
+        self.number(
+            "SELECT count(*) FROM pg_locks l, unnest(pg_blocking_pids(l.pid)) first \
+             WHERE NOT l.granted AND pg_backend_pid() = ANY(pg_blocking_pids(first))",
+        ) > 0
+    }
 }
 
 /// What a node of a test says about itself.

@@ -173,7 +173,7 @@ impl Server {
     }
 
     fn hand_back(&mut self, acting: &Acting) {
-        if let Err(error) = give_back(&mut self.session, &self.me, acting) {
+        if let Err(error) = give_back(&mut self.session, &self.me, self.epoch, acting) {
             tracing::warn!(duty = %acting.duty, %error, "a duty could not be given back");
         }
     }
@@ -182,8 +182,8 @@ impl Server {
         let (duty, token) = (acting.duty.to_string(), signed(acting.token.0));
         let LoginName { platform, account, user } = &login;
         let claimed = self.session.call(async |live| {
-            let sql = "SELECT number, holder FROM claim_login($1, $2, $3, $4, $5)";
-            live.one(sql, &[platform, &account.as_str(), user, &duty, &token]).await
+            let sql = "SELECT number, holder FROM claim_login($1, $2, $3, $4, $5, $6)";
+            live.one(sql, &[platform, &account.as_str(), user, &self.me.as_str(), &duty, &token]).await
         });
         match claimed {
             Ok(row) => match row.get::<_, Option<i64>>(0) {

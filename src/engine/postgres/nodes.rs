@@ -133,7 +133,7 @@ impl NodeTable for PostgresNodes {
     }
 
     fn give_back(&self, acting: &Acting) -> Result<(), NodeTableError> {
-        give_back(&mut self.session(), &self.me, acting).map_err(|error| failed("give a duty back", error))
+        give_back(&mut self.session(), &self.me, self.epoch, acting).map_err(|error| failed("give a duty back", error))
     }
 
     fn destine(&self, duty: &DutyName, to: Option<&NodeId>) -> Result<bool, NodeTableError> {
@@ -176,12 +176,16 @@ pub(super) fn take(
 }
 
 /// Gives a duty back, unless the right to it is outdated.
-pub(super) fn give_back(session: &mut Session, me: &NodeId, acting: &Acting) -> Result<(), CallError> {
+pub(super) fn give_back(
+    session: &mut Session,
+    me: &NodeId,
+    epoch: NodeEpoch,
+    acting: &Acting,
+) -> Result<(), CallError> {
     let (name, token) = (acting.duty.to_string(), signed(acting.token.0));
     let given = session.call(async |live| {
-        let sql = "UPDATE duty SET node = NULL, changed = c.number FROM (SELECT next_change() AS number) c \
-                   WHERE name = $1 AND token = $2 AND node = $3 RETURNING 1";
-        live.query(sql, &[&name, &token, &me.as_str()]).await
+        let sql = "SELECT give_duty_back($1, $2, $3, $4)";
+        live.one(sql, &[&me.as_str(), &signed(epoch.0), &name, &token]).await
     });
     given.map(drop)
 }

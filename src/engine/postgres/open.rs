@@ -101,13 +101,18 @@ pub fn open(engine: &PostgresEngine, name: &NodeId, about: &NodeAbout) -> Result
     let address = Arc::new(Address::parse(engine.url.expose_secret(), &engine.schema)?);
     let mut session = Session::new(&address, "nodes")?;
     migrate(&mut session, &address)?;
-    await_end(&mut session, name, engine.lease)?;
     let text = serde_json::to_string(about).unwrap_or_default();
-    let sent = Tenure::now();
-    let joined = session
-        .call(async |live| live.one("SELECT join_node($1, $2)", &[&name.as_str(), &text]).await)
-        .map_err(OpenError::unreachable)?;
-    let epoch = NodeEpoch(u64::try_from(joined.get::<_, i64>(0)).unwrap_or_default());
+    let (sent, epoch) = loop {
+        await_end(&mut session, name, engine.lease)?;
+        let sent = Tenure::now();
+        let joined = session
+            .call(async |live| live.one("SELECT join_node($1, $2)", &[&name.as_str(), &text]).await)
+            .map_err(OpenError::unreachable)?;
+        // Nothing is returned if another process has joined under this name meanwhile.
+        if let Some(epoch) = joined.get::<_, Option<i64>>(0) {
+            break (sent, NodeEpoch(u64::try_from(epoch).unwrap_or_default()));
+        }
+    };
     tracing::info!(node = %name, epoch = epoch.0, "joined the cluster");
     let tenure = Tenure::joined(engine.lease, sent);
     let cluster = Arc::new(PostgresCluster::start(&address, name, epoch, tenure.clone())?);

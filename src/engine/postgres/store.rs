@@ -123,6 +123,15 @@ impl PostgresStore {
         take_over(&mut self.known(), before, head)
     }
 
+    /// Begins a new log if the database has fewer events than this process has seen.
+    fn look_for_loss(&self, session: &mut Session) {
+        let looked = session.call(async |live| head(&live.one(HEAD, &[]).await?));
+        let known = self.history();
+        if looked.is_ok_and(|head| head.epoch == known.epoch && head.newest < known.newest) {
+            self.forget(session);
+        }
+    }
+
     fn is_forgotten(error: &CallError) -> bool {
         matches!(error, CallError::Database(error) if error.code().is_some_and(|code| code.code() == FORGOTTEN))
     }
@@ -215,6 +224,8 @@ impl Store for PostgresStore {
         let row = match made {
             Ok(row) => row,
             Err(CallError::Fenced) => {
+                // A database that has forgotten may have forgotten this node too.
+                self.look_for_loss(&mut writer);
                 self.tenure.fenced();
                 return Err(CommitError::Fenced);
             }
@@ -275,11 +286,15 @@ impl Store for PostgresStore {
             let before = self.known().newest;
             let looked = tail.session.call(async |live| head(&live.one(HEAD, &[]).await?));
             let seen = looked.map_err(|error| error.of("look for new events"))?;
-            let newest = seen.newest;
-            if !self.see(before, seen)
-                && !matches!(*self.tenure.standing().borrow(), tertulia_actors::core::tenure::Standing::Over)
-            {
-                self.forget(&mut tail.session);
+            let (newest, is_same_log) = (seen.newest, seen.epoch == self.known().epoch);
+            if !self.see(before, seen) {
+                if is_same_log {
+                    self.forget(&mut tail.session);
+                }
+                // The events of another log are not this process's: it must join again.
+                self.tenure.fenced();
+                drop(tail);
+                thread::sleep(deadline.saturating_duration_since(Instant::now()));
                 return Ok(self.known().newest);
             }
             if newest > after {

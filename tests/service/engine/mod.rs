@@ -35,7 +35,6 @@ mod damage;
 mod directory;
 mod duties;
 mod expiry;
-mod fencing;
 mod full;
 mod kill;
 mod leases;

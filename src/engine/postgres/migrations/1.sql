@@ -155,15 +155,19 @@ BEGIN
   UPDATE node SET commits = p_number, last_first = first, last_not_new = not_new WHERE id = p_node;
 END $$;
 
--- Ends the tenure that the node had before, and begins a new one with no duties.
+-- Begins a tenure with no duties, and returns its epoch; null if a node of this name is neither fenced nor gone.
 CREATE FUNCTION join_node(p_node text, p_about text) RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE
   fresh bigint := nextval('node_epoch');
 BEGIN
-  UPDATE duty SET node = NULL, changed = c.number FROM (SELECT next_change() AS number) c WHERE node = p_node;
-  DELETE FROM node WHERE id = p_node;
-  INSERT INTO node (id, epoch) VALUES (p_node, fresh);
+  DELETE FROM node WHERE id = p_node AND fenced;
+  -- Waits for another process that joins under the same name at the same time.
+  INSERT INTO node (id, epoch) VALUES (p_node, fresh) ON CONFLICT (id) DO NOTHING;
+  IF NOT FOUND THEN
+    RETURN NULL;
+  END IF;
   INSERT INTO beat (node, epoch, about) VALUES (p_node, fresh, p_about);
+  UPDATE duty SET node = NULL, changed = c.number FROM (SELECT next_change() AS number) c WHERE node = p_node;
   RETURN fresh;
 END $$;
 
@@ -207,14 +211,6 @@ BEGIN
     ON CONFLICT (name) DO UPDATE SET removed = false, changed = number WHERE d.removed;
 END $$;
 
--- Waits for a commit that its holder is making.
-CREATE FUNCTION remove_duty(p_name text) RETURNS void LANGUAGE plpgsql AS $$
-BEGIN
-  PERFORM FROM node n JOIN duty d ON d.node = n.id WHERE d.name = p_name FOR UPDATE OF n;
-  UPDATE duty SET removed = true, node = NULL, next = NULL, token = token + 1, changed = c.number
-    FROM (SELECT next_change() AS number) c WHERE name = p_name;
-END $$;
-
 CREATE FUNCTION leave_cluster(p_node text, p_epoch bigint) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
   PERFORM stand(p_node, p_epoch);
@@ -222,29 +218,41 @@ BEGIN
   DELETE FROM node WHERE id = p_node;
 END $$;
 
--- Only the newest right to a duty claims a login. A claim holds as long as the duty that made it has the same holder. The
--- login's row is locked first, so that what follows looks at duties as they are after the wait.
-CREATE FUNCTION claim_login(p_platform text, p_account text, p_username text, p_duty text, p_token bigint)
-RETURNS TABLE (number bigint, holder text) LANGUAGE plpgsql AS $$
-DECLARE
-  held login%ROWTYPE;
+-- A commit of the node waits until the end of this transaction, and this one waits for a commit that is being made.
+CREATE FUNCTION give_duty_back(p_node text, p_epoch bigint, p_name text, p_token bigint) RETURNS void
+LANGUAGE plpgsql AS $$
 BEGIN
-  INSERT INTO login VALUES (p_platform, p_account, p_username, p_duty, 0, 0) ON CONFLICT DO NOTHING;
-  SELECT l.* INTO held FROM login l
-    WHERE l.platform = p_platform AND l.account = p_account AND l.username = p_username FOR UPDATE;
-  IF NOT has_holder(p_duty, p_token) THEN
-    RETURN QUERY SELECT NULL::bigint, p_duty;
-  ELSIF held.token = 0 OR held.duty = p_duty OR NOT has_holder(held.duty, held.token) THEN
-    RETURN QUERY UPDATE login l SET duty = p_duty, token = p_token, claim = l.claim + 1
-      WHERE l.platform = p_platform AND l.account = p_account AND l.username = p_username
-      RETURNING l.claim, NULL::text;
-  ELSE
-    RETURN QUERY SELECT NULL::bigint, held.duty;
-  END IF;
+  PERFORM stand(p_node, p_epoch);
+  UPDATE duty SET node = NULL, changed = next_change() WHERE name = p_name AND token = p_token AND node = p_node;
 END $$;
 
--- Whether the right to a duty is the newest one, and its holder was not fenced.
-CREATE FUNCTION has_holder(p_duty text, p_token bigint) RETURNS boolean LANGUAGE sql AS $$
-  SELECT EXISTS (SELECT FROM duty d JOIN node n ON n.id = d.node AND NOT n.fenced
-    WHERE d.name = p_duty AND d.token = p_token)
-$$;
+-- Waits for a commit that the holder is making, like a fence.
+CREATE FUNCTION remove_duty(p_name text) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM FROM node n WHERE n.id = (SELECT d.node FROM duty d WHERE d.name = p_name) FOR UPDATE;
+  UPDATE duty SET removed = true, node = NULL, next = NULL, token = token + 1, changed = next_change()
+    WHERE name = p_name;
+END $$;
+
+-- A claim holds as long as the duty that made it has the same holder. Only the holder of a duty can claim for it.
+CREATE FUNCTION claim_login(
+  p_platform text, p_account text, p_username text, p_node text, p_duty text, p_token bigint
+) RETURNS TABLE (number bigint, holder text) LANGUAGE plpgsql AS $$
+BEGIN
+  INSERT INTO login AS l VALUES (p_platform, p_account, p_username, p_duty, 0, 0)
+    ON CONFLICT (platform, account, username) DO NOTHING;
+  -- Locked by a statement of its own: the next statement then sees the duties as they are once the row is locked.
+  PERFORM FROM login l WHERE l.platform = p_platform AND l.account = p_account AND l.username = p_username FOR UPDATE;
+  RETURN QUERY UPDATE login l SET duty = p_duty, token = p_token, claim = l.claim + 1
+    WHERE l.platform = p_platform AND l.account = p_account AND l.username = p_username
+      AND (l.token = 0 OR l.duty = p_duty OR NOT EXISTS (
+        SELECT FROM duty d JOIN node n ON n.id = d.node AND NOT n.fenced WHERE d.name = l.duty AND d.token = l.token))
+      AND EXISTS (
+        SELECT FROM duty d JOIN node n ON n.id = d.node AND NOT n.fenced
+          WHERE d.name = p_duty AND d.token = p_token AND d.node = p_node)
+    RETURNING l.claim, NULL::text;
+  IF NOT FOUND THEN
+    RETURN QUERY SELECT NULL::bigint, l.duty FROM login l
+      WHERE l.platform = p_platform AND l.account = p_account AND l.username = p_username;
+  END IF;
+END $$;
