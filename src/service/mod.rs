@@ -197,7 +197,9 @@ impl Service {
     pub async fn stop(self, within: Duration) {
         let deadline = Instant::now() + within;
         let Self { tertulia, webhooks, bulk, gateway, node } = self;
-        if let Some(node) = &node {
+        let tenure = tertulia.journal().cluster().tenure();
+        // A fenced node has nothing to hand over any more.
+        if let Some(node) = node.as_ref().filter(|_| *tenure.standing().borrow() != Standing::Over) {
             node.duties.drain(within / 2).await;
         }
         // The rest of the time is for closing the sockets.

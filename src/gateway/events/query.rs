@@ -1,6 +1,6 @@
 //! The parameters of an event stream: which events, and after which.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use actix_web::http::{StatusCode, header::HeaderMap};
 use tertulia_actors::{
@@ -22,6 +22,8 @@ use super::{
 const PARAMETERS: [&str; 5] = ["connection", "conversation", "type", "after", "limit"];
 /// The position before the oldest event of the log.
 const EARLIEST: &str = "earliest";
+/// How long this process may take to see an event that another one has written.
+const SEEN_WITHIN: Duration = Duration::from_secs(5);
 /// The position after the newest event.
 const LATEST: &str = "latest";
 
@@ -112,7 +114,9 @@ impl EventQuery {
                 Ok(Start::After(oldest.saturating_sub(1)))
             }
             Some(after) => Ok(match EventId::parse(after) {
-                Some(id) if id.epoch == *journal.epoch() && id.offset <= newest => Start::After(id.offset),
+                Some(id) if id.epoch == *journal.epoch() && journal.reaches(id.offset, SEEN_WITHIN).await => {
+                    Start::After(id.offset)
+                }
                 _ => Start::Unknown { newest },
             }),
         }

@@ -362,7 +362,7 @@ fn a_name_that_runs_is_refused_and_a_killed_one_is_taken_over() {
             first.nodes.beat(&about(), 0).unwrap();
             thread::sleep(Duration::from_millis(50));
         }
-        assert!(matches!(second.join().unwrap(), Err(OpenError::NameTaken(name)) if name == "a"));
+        assert!(matches!(second.join().unwrap(), Err(OpenError::NameTaken(name)) if name.as_str() == "a"));
     });
     // From now on it does not beat.
     let third = join().unwrap();

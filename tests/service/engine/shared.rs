@@ -173,3 +173,17 @@ async fn one_that_is_closed_leaves_the_other_alone() {
     let newest = (2 * STEPS * TOGETHER) as u64;
     assert!(read(&other, 0, newest).await.unwrap().iter().map(|event| event.offset).eq(1..=newest));
 }
+
+/// A caller may bring a cursor from another process, which is ahead of what this one has seen.
+#[tokio::test]
+async fn an_offset_that_another_process_gave_out_is_waited_for() {
+    let [one, other] = journals(10_000);
+    let (_, outcomes) = write(&one, 0);
+    let mut last = 0;
+    for outcome in outcomes {
+        let committed = outcome.await.unwrap().unwrap();
+        last = committed.first + TOGETHER as u64 - 1;
+    }
+    assert!(other.reaches(last, PATIENCE).await);
+    assert!(!other.reaches(last + 1, Duration::from_millis(1)).await);
+}

@@ -12,10 +12,14 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     thread::{self, JoinHandle},
+    time::Duration,
 };
 
 use tertulia_core::placement::Acting;
-use tokio::sync::{Semaphore, oneshot, watch};
+use tokio::{
+    sync::{Semaphore, oneshot, watch},
+    time::timeout,
+};
 
 use super::{
     AfterCommit, Change, Cluster, CommitError, Committed, LocalCluster, LogReader, Retention, SendGate, Step, Store,
@@ -271,6 +275,15 @@ impl Journal {
     #[must_use]
     pub fn newest(&self) -> u64 {
         *self.shared.committed.borrow()
+    }
+
+    /// Whether readers of this process know of the event at `offset`. If other processes write to the same log, one of them may
+    /// have handed the offset out before this process has seen it, so this waits for it, at most `within`.
+    pub async fn reaches(&self, offset: u64, within: Duration) -> bool {
+        let mut committed = self.shared.committed.subscribe();
+        let is_shared = self.store().is_some_and(|store| store.is_shared());
+        let within = if is_shared { within } else { Duration::ZERO };
+        matches!(timeout(within, committed.wait_for(|newest| *newest >= offset)).await, Ok(Ok(_)))
     }
 
     /// The number of events found damaged since the store was opened. Readers get a gap in their place.
