@@ -51,7 +51,7 @@ impl Node {
         let (capacity, labels, seal) = (section.field("capacity"), section.field("labels"), section.field("seal"));
         section.finish();
 
-        let secret = long_secret(secret.required());
+        let secret = header_secret(secret.required());
         let name = name.parse(node_name).map(|name| NodeId::from(name.as_str()));
         let listen = listen.required().parse(|text| text.parse().map_err(|_| not_an_address(text)));
         let advertise = advertise.parse(|text| match text.rsplit_once(':') {
@@ -99,6 +99,17 @@ fn long_secret(field: Field<'_>) -> Option<SecretString> {
     let secret = field.secret()?;
     if secret.expose_secret().len() < SHORTEST_SECRET {
         reading.report(&place, &path, format!("the secret has less than {SHORTEST_SECRET} bytes"));
+        return None;
+    }
+    Some(secret)
+}
+
+/// A secret that nodes send in a header.
+fn header_secret(field: Field<'_>) -> Option<SecretString> {
+    let (reading, place, path) = (field.reading, field.place.clone(), field.path.clone());
+    let secret = long_secret(field)?;
+    if !secret.expose_secret().bytes().all(|byte| byte.is_ascii_graphic()) {
+        reading.report(&place, &path, "the secret has characters other than visible ASCII");
         return None;
     }
     Some(secret)

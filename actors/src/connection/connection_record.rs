@@ -9,17 +9,20 @@ use std::{sync::Arc, time::Duration};
 use serde::{Deserialize, Serialize};
 use tertulia_core::{
     id::{ConnectionId, ConversationId, UserId},
+    placement::Acting,
     ums::AgentState,
 };
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use super::roster::pages;
-use crate::engine::{Change, Journal, Record, RecordKey, StoreError, Table};
+use crate::engine::{Change, CommitError, Journal, Record, RecordKey, StoreError, Table};
 
 /// The first part of the records' keys.
 const KIND: &str = "connection-state";
 /// The pause before another request to the store.
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
+/// How long deleting the records of a removed connection may take.
+const FORGOTTEN_WITHIN: Duration = Duration::from_secs(10);
 
 /// The record of a connection. An absent member was never set.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -114,11 +117,26 @@ pub(super) async fn stored(journal: &Arc<Journal>, connection: &ConnectionId) ->
     }
 }
 
-/// Deletes the records of a connection that was removed.
+/// Deletes the records of a connection that was removed, with the right to its duty. The records stay if somebody has taken
+/// the duty since.
 ///
 /// # Errors
 /// [`StoreError`]; some records may stay.
-pub(crate) async fn forget(journal: &Arc<Journal>, connection: &ConnectionId) -> Result<(), StoreError> {
+pub(crate) async fn forget(
+    journal: &Arc<Journal>,
+    acting: Option<Acting>,
+    connection: &ConnectionId,
+) -> Result<(), StoreError> {
+    let forgetting = forget_in_time(journal, acting, connection);
+    let late = |_| StoreError::new("forget a connection", "the store did not answer in time");
+    timeout(FORGOTTEN_WITHIN, forgetting).await.map_err(late)?
+}
+
+async fn forget_in_time(
+    journal: &Arc<Journal>,
+    acting: Option<Acting>,
+    connection: &ConnectionId,
+) -> Result<(), StoreError> {
     if !journal.keeps() {
         return Ok(());
     }
@@ -126,7 +144,10 @@ pub(crate) async fn forget(journal: &Arc<Journal>, connection: &ConnectionId) ->
     let keys = pages(journal, Table::Notes, key(connection), |record| Some(record.key.clone())).await?;
     if !keys.is_empty() {
         let changes = keys.into_iter().map(|key| Change::Remove(Table::Notes, key)).collect();
-        journal.keep(changes).await.map_err(|error| StoreError::new("forget a connection", error))?;
+        match journal.keep_for(acting, changes).await {
+            Ok(_) | Err(CommitError::Lost(_)) => {}
+            Err(error) => return Err(StoreError::new("forget a connection", error)),
+        }
     }
     Ok(())
 }

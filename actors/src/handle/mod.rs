@@ -64,10 +64,14 @@ impl ConnectionHandle {
     pub async fn disconnect(&self) {
         if let Some(member) = self.system.registry.remove(&self.id) {
             member.end(PATIENCE).await;
-            let is_added_again = || self.system.registry.get(&self.id).is_some();
-            duty::hand_back(&self.system.process, &self.id, is_added_again).await;
-            self.system.process.metrics.by_connection.forget(&self.id);
+            self.hand_back().await;
         }
+    }
+
+    async fn hand_back(&self) {
+        let is_added_again = || self.system.registry.get(&self.id).is_some();
+        duty::hand_back(&self.system.process, &self.id, is_added_again).await;
+        self.system.process.metrics.by_connection.forget(&self.id);
     }
 
     /// Ends the connection like [`Self::disconnect`], and deletes what the store keeps about the connection itself: the
@@ -77,8 +81,14 @@ impl ConnectionHandle {
     /// # Errors
     /// [`StoreError`]; the connection has ended, and some of its records may stay.
     pub async fn remove(&self) -> Result<(), StoreError> {
-        self.disconnect().await;
-        connection_record::forget(&self.system.process.journal, &self.id).await
+        let Some(member) = self.system.registry.remove(&self.id) else { return Ok(()) };
+        let process = &self.system.process;
+        // If the connection is added again meanwhile, this right is outdated, and the records stay.
+        let acting = process.log.acting(&self.id);
+        member.end(PATIENCE).await;
+        let forgotten = connection_record::forget(&process.journal, acting, &self.id).await;
+        self.hand_back().await;
+        forgotten
     }
 
     /// Restarts a connection, even a failed one, with a new login and, if it has a socket, a new socket. Returns

@@ -6,7 +6,7 @@ use tertulia_actors::core::placement::{Capacity, DutySettings, Weight};
 
 use super::*;
 
-const SECRET: &str = "a secret of more than 32 bytes, for tests";
+const SECRET: &str = "a-secret-of-more-than-32-bytes,-for-tests";
 const NODE: &str = "[node]\nlisten = \"10.0.0.5:8081\"\nsecret = { env = \"CLUSTER\" }\n";
 const ENGINE: &str = "[engine]\nkind = \"postgres\"\nurl = { env = \"DATABASE_URL\" }\n";
 
@@ -15,6 +15,7 @@ fn variables() -> Environment {
         ("BOT1_PASSWORD", CANARY),
         ("CLUSTER", SECRET),
         ("SHORT", "31 bytes are not enough, or so."),
+        ("SPACED", "a secret with spaces cannot be sent"),
         ("DATABASE_URL", "postgres://tertulia:sEcReT-cAnArY@localhost/tertulia"),
     ])
 }
@@ -93,4 +94,7 @@ fn mistakes_of_a_node_are_reported() {
         ],
     );
     assert_mistakes_in(&format!("{ENGINE}[node]\nlisten = \"127.0.0.1:1\"\n"), &["4 node.secret: missing"]);
+    let spaced = NODE.replace("CLUSTER", "SPACED");
+    let expected = ["6 node.secret: the secret has characters other than visible ASCII"];
+    assert_mistakes_in(&format!("{ENGINE}{spaced}"), &expected);
 }

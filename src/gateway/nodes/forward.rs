@@ -1,6 +1,6 @@
 //! Sends requests to the nodes that can serve them.
 
-use std::{sync::Arc, time::Duration};
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use actix_web::{
     Error, HttpMessage as _, HttpRequest, HttpResponse, ResponseError as _,
@@ -15,7 +15,10 @@ use actix_web::{
 };
 use futures_util::{StreamExt as _, future::join_all};
 use serde::Deserialize;
-use tertulia_actors::core::{id::NodeId, placement::DutyName};
+use tertulia_actors::core::{
+    id::NodeId,
+    placement::{Assignment, DutyName},
+};
 use tokio::time::{Instant, timeout};
 
 use super::{
@@ -184,12 +187,12 @@ pub(in crate::gateway) async fn forward(
     let is_of_a_node = request.extensions().contains::<ForCaller>();
     let (path, query) = (request.path().to_owned(), request.query_string().to_owned());
     let mut found = class(request.method(), &path, &query, None);
-    if found == Class::Here {
-        return Ok(next.call(request).await?.map_into_boxed_body());
-    }
     let is_only_looking = request.method() == Method::GET || request.method() == Method::HEAD;
     if !is_only_looking && !neighbours.members.tenure().may_act() {
         return Ok(request.into_response(suspended().error_response()));
+    }
+    if found == Class::Here {
+        return Ok(next.call(request).await?.map_into_boxed_body());
     }
     if is_of_a_node {
         if let Class::Duty(duty) = &found
@@ -303,12 +306,14 @@ async fn elsewhere(
             Holder::Me | Holder::Nobody => {}
         }
         if Instant::now() >= deadline {
-            let detail = format!("no node has {duty} at the moment");
-            let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, "moving", detail);
-            return Some(problem.header(header::RETRY_AFTER, "1").error_response());
+            return Some(moving(format!("no node has {duty} at the moment")).error_response());
         }
         let _ = timeout(LOOK_EVERY, view.changed()).await;
     }
+}
+
+fn moving(detail: impl Into<Cow<'static, str>>) -> Problem {
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "moving", detail).header(header::RETRY_AFTER, "1")
 }
 
 fn outcome_unknown() -> Problem {
@@ -316,18 +321,32 @@ fn outcome_unknown() -> Problem {
     Problem::new(StatusCode::GATEWAY_TIMEOUT, "outcome-unknown", detail)
 }
 
-/// Asks the other nodes one after another; `None` if none knows what the request names.
+/// Asks the other nodes one after another; `None` if all of them answer that they do not know what the request names.
 async fn ask_others(neighbours: &Neighbours, outgoing: &mut Outgoing) -> Option<HttpResponse> {
     let view = newest(neighbours);
+    if matches!(outgoing.body, Sendable::Coming(_)) && view.peers().next().is_some() {
+        // The body was read here and cannot be sent again.
+        let detail = "this node does not have the conversation; name its connection to reach the node that does";
+        return Some(Problem::new(StatusCode::NOT_FOUND, "not-found", detail).error_response());
+    }
+    let mut silent = None;
     for peer in view.peers() {
         match outgoing.send(neighbours, &peer.about.address, ANSWER_WITHIN).await {
             Sent::Answered(answer) if answer.status() == StatusCode::NOT_FOUND => {}
             Sent::Answered(answer) => return Some(pass_on(answer)),
-            Sent::Again => {}
+            Sent::Again => silent = Some(peer.name.clone()),
             Sent::Unknown => return Some(outcome_unknown().error_response()),
         }
     }
-    None
+    if let Some(node) = silent {
+        return Some(node_away(&node).error_response());
+    }
+    // What the request names may move at this moment.
+    let is_moving = view.placement.duties.iter().any(|(duty, assignment)| {
+        let is_between = matches!(assignment, Assignment::Held { .. } | Assignment::Released { next: Some(_), .. });
+        matches!(duty, DutyName::Connection(_)) && is_between && view.holder(duty) == Holder::Nobody
+    });
+    is_moving.then(|| moving("what the request names may move at the moment").error_response())
 }
 
 /// A response of another node, for the caller of this one.
