@@ -81,7 +81,7 @@ async fn serve(configuration: Configuration, file: &Path, mut hangup: Hangup) ->
             break service;
         }
         // Nothing more can be written or sent. Others have the duties already.
-        tracing::warn!("starting anew, because this node was fenced");
+        tracing::warn!("starting again, because this node was fenced");
         service.stop(FENCED_WITHIN).await;
     };
     let Drain { notice, within } = configuration.drain;

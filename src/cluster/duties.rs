@@ -160,7 +160,7 @@ impl Duties {
         let duties = view.placement.duties.iter();
         let held = duties.filter(|(_, assignment)| is_mine(assignment)).map(|(duty, _)| duty.clone());
         let mut plan = plan(&view.placement, &view.me);
-        // The other duties stay until the process ends: what they do is begun anew by the next holder anyway.
+        // The other duties stay until the process ends: what they do is begun again by the next holder anyway.
         plan.hand_over.retain(|hand_over| matches!(hand_over.duty, DutyName::Connection(_)));
         let mut wanted: HashSet<DutyName> = held.collect();
         for hand_over in &plan.hand_over {

@@ -142,6 +142,6 @@ pub(crate) async fn hint(address: &str, secret: &NodeSecret) {
         within: HINT_WITHIN,
     };
     if let Err(error) = request.send(secret, Bytes::new()).await {
-        tracing::debug!(address, %error, "a node could not be told of a change");
+        tracing::debug!(address, %error, "a node could not be reached with a hint");
     }
 }

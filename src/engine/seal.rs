@@ -17,7 +17,7 @@ const KEY_ID: &[u8] = b"tertulia seal key id 1\0";
 const NONCE_BYTES: usize = 24;
 
 /// Seals the values of records with XChaCha20-Poly1305. A sealed value names its key, so that a value sealed with another
-/// key is told apart from a damaged one.
+/// key is distinguished from a damaged one.
 #[derive(Clone)]
 pub struct Seal {
     cipher: XChaCha20Poly1305,

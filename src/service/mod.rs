@@ -148,7 +148,7 @@ impl Service {
     }
 
     /// Completes when this process may never act again, because another node fenced it. The service is then to be stopped
-    /// and started anew.
+    /// and started again.
     pub async fn fenced(&self) {
         let tenure = self.tertulia.journal().cluster().tenure();
         // An error means that the process is ending.

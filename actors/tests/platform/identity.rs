@@ -1,7 +1,7 @@
 //! CA-2, CA-3: an anonymous consumer keeps its identity after the end of the process and after refusals. The connection
 //! reports an identity that is lost for good, and continues as another consumer.
 
-use std::{num::NonZeroUsize, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, num::NonZeroUsize, sync::Arc, time::Duration};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
@@ -134,7 +134,14 @@ async fn an_anonymous_consumer_and_its_conversation_go_on_in_the_next_run() {
         runs.stage.bot().await;
         runs.connect(login.clone()).await;
         let (before, mine) = (runs.user().await, runs.conversation().await);
-        runs.stage.until(|event| stage::message(event).is_some() && event.origin.connection.as_str() == "bot-1").await;
+        // What one of the two has not seen yet, it would see in the next run.
+        let mut seen = BTreeSet::new();
+        runs.stage
+            .until(|event| {
+                seen.extend(stage::message(event).map(|_| event.origin.connection.clone()));
+                seen.len() == 2
+            })
+            .await;
 
         let mut runs = runs.next(|_, _| {}).await;
         let bot = runs.stage.bot().await;

@@ -71,7 +71,7 @@ impl Stage {
     }
 
     /// Returns the next matching event; messages before it are kept for [`Self::texts`].
-    pub(crate) async fn until(&mut self, fits: impl Fn(&Event) -> bool) -> Arc<Event> {
+    pub(crate) async fn until(&mut self, mut fits: impl FnMut(&Event) -> bool) -> Arc<Event> {
         let Self { events, overheard, .. } = self;
         let next = async {
             loop {

@@ -29,7 +29,7 @@ const SILENCE: Duration = Duration::from_secs(40);
 /// The pause before another node is tried.
 const AGAIN_AFTER: Duration = Duration::from_millis(100);
 
-/// Where the nodes listen that were not killed. A node that starts anew listens at another address.
+/// Where the nodes listen that were not killed. A node that starts again listens at another address.
 pub(super) type Nodes = Rc<RefCell<BTreeMap<usize, Address>>>;
 
 /// The address of a node's gateway, once it listens.

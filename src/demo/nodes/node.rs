@@ -119,7 +119,7 @@ impl Node {
         address.ok_or_else(|| NodeError::NotListening { node: name(self.number), log: last_line(&self.log) })
     }
 
-    /// The address of the gateway, which changes when the node starts anew.
+    /// The address of the gateway, which changes when the node starts again.
     pub(super) fn address(&self) -> Address {
         self.address.clone()
     }
