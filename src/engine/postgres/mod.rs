@@ -5,9 +5,9 @@
 //!   that is stopped or cut off in the middle holds no lock.
 //! - *All commits have one order.* Each locks the one row of `log_head` from its numbering to its end, so offsets are dense
 //!   and a reader never sees a hole.
-//! - *A duty leaves a node only by that node's own request, in order with its commits, or after the node was fenced*, and a
-//!   fence waits for a commit that is being made. So whoever takes a duty reads everything that its last holder was told is
-//!   durable.
+//! - *A duty leaves a node in one of two ways*: the node gives it back itself, after its commits, or another node fences it. A
+//!   fence waits until a commit under way has ended. The next holder therefore reads everything that was acknowledged to
+//!   the last one.
 //! - *No call waits for ever.* Every call has a deadline at this side and at the server's; a session that missed one is
 //!   closed, and the next call opens another.
 

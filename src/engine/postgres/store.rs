@@ -170,7 +170,7 @@ fn events_of(row: &Row) -> Result<Vec<(u64, NewEvent)>, CallError> {
     events.ok_or(CallError::Unexpected("a row of the log that is damaged or of a later version"))
 }
 
-/// The first key after all keys with this prefix; `None` if there is none.
+/// The smallest key above all keys with this prefix. `None` if the prefix has only bytes of 255: then no key is above.
 fn end_of(prefix: &[u8]) -> Option<Vec<u8>> {
     let kept = prefix.iter().rposition(|byte| *byte != u8::MAX)?;
     let mut end = prefix[..=kept].to_vec();

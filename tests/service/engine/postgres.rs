@@ -334,7 +334,7 @@ fn a_login_belongs_to_one_duty_until_it_is_returned_or_its_node_is_fenced() {
 }
 
 #[test]
-fn whoever_has_lost_a_duty_claims_no_login_for_it() {
+fn an_outdated_right_to_a_duty_claims_no_login() {
     let database = Database::new();
     let (a, b) = (database.join("a"), database.join("b"));
     let late = take(&a, DutyName::Bulk);
