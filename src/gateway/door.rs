@@ -13,7 +13,7 @@ use actix_web::{
 use utoipa_actix_web::AppExt as _;
 
 use super::{
-    nodes::{ForCaller, Neighbours, described},
+    nodes::{ForCaller, Neighbours, described, internal_routes},
     problem::Problem,
     routes::routes,
     state::State,
@@ -28,7 +28,7 @@ pub(super) fn listen(state: Data<State>, neighbours: &Neighbours) -> io::Result<
     let neighbours = Data::new(neighbours.clone());
     let server = HttpServer::new(move || {
         let app = App::new().app_data(state.clone()).app_data(neighbours.clone()).wrap(from_fn(require));
-        let app = app.route("/internal/v1/nudge", web::post().to(nudge));
+        let app = app.route("/internal/v1/nudge", web::post().to(nudge)).configure(internal_routes);
         app.into_utoipa_app().configure(routes).into_app()
     });
     let server = server.workers(WORKERS).disable_signals().shutdown_timeout(1).bind(listen)?.run();

@@ -26,6 +26,7 @@ use tokio::{
 
 use crate::{
     bulk::Bulk,
+    cluster::Work as _,
     config::{self, Configuration, ConfigurationError, Engine, Environment, TlsError},
     engine::{Seal, embedded::OpenError, postgres},
     fleet::{AddedConnections, Described, describe},
@@ -117,7 +118,9 @@ impl Service {
         }
         let tertulia = Arc::new(builder.start()?);
         let admissible = &configuration.gateway.admissible;
-        let node = joined.map(|joined| joined.start(&tertulia, configuration, &added)).transpose()?;
+        let seal = configuration.node.as_ref().and_then(|node| node.seal.as_ref()).map(Seal::new);
+        let webhooks = Webhooks::prepare(&tertulia, webhooks::settings(configuration.webhooks), seal);
+        let node = joined.map(|joined| joined.start(&tertulia, &webhooks, configuration, &added)).transpose()?;
         let adding = AddedConnections::new(Arc::clone(&tertulia), admissible.clone());
         let adding = match &node {
             Some(node) => adding.among(Arc::clone(&node.duties)),
@@ -126,9 +129,13 @@ impl Service {
                 adding
             }
         };
-        let seal = configuration.node.as_ref().and_then(|node| node.seal.as_ref()).map(Seal::new);
-        let webhooks = Webhooks::start_sealed(&tertulia, webhooks::settings(configuration.webhooks), seal);
-        let bulk = Bulk::start(Arc::clone(&tertulia));
+        let bulk = match &node {
+            Some(node) => Arc::clone(&node.bulk),
+            None => {
+                webhooks.begin();
+                Bulk::start(Arc::clone(&tertulia))
+            }
+        };
         let config::Gateway { tokens, limits, allowed_origins, .. } = &configuration.gateway;
         let state = State::new(Arc::clone(&tertulia), Arc::clone(&webhooks), Arc::clone(&bulk), tokens, limits);
         let state = state.adding(adding).allowing(allowed_origins);
@@ -192,15 +199,16 @@ impl Service {
         }
     }
 
-    /// Stops the service. Accepts no more requests; finishes open requests, running deliveries to webhooks and running
+    /// Stops the service. Hands the duties of a node over to other nodes. Accepts no more requests; finishes open requests, running deliveries to webhooks and running
     /// bulk items; then closes the sockets and stops the actors. Work that is not done `within` is dropped.
     pub async fn stop(self, within: Duration) {
         let deadline = Instant::now() + within;
-        let Self { tertulia, webhooks, bulk, gateway, node } = self;
+        let Self { tertulia, webhooks, bulk, gateway, mut node } = self;
         let tenure = tertulia.journal().cluster().tenure();
-        // A fenced node has nothing to hand over any more.
-        if let Some(node) = node.as_ref().filter(|_| *tenure.standing().borrow() != Standing::Over) {
-            node.duties.drain(within / 2).await;
+        if let Some(node) = &mut node {
+            // A fenced node has nothing to hand over any more.
+            let is_over = *tenure.standing().borrow() == Standing::Over;
+            node.drain(if is_over { Duration::ZERO } else { within / 2 }).await;
         }
         // The rest of the time is for closing the sockets.
         let within = within * 5 / 6;

@@ -1,11 +1,12 @@
 //! This process as a node: its beats and its duties.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 
+use futures_util::{FutureExt as _, future::LocalBoxFuture};
 use serde_json::Value;
 use tertulia_actors::{
     Tertulia,
-    core::{id::ConnectionId, tenure::LeaseDuration},
+    core::{id::ConnectionId, placement::DutyName, tenure::LeaseDuration},
     engine::Tenure,
 };
 use tokio::{task::spawn_blocking, time::timeout};
@@ -13,14 +14,16 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::ServiceError;
 use crate::{
+    bulk::Bulk,
     cluster::{
-        Duties, Members, NodeAbout, Runnable,
+        ClusterConnections, Duties, Members, NodeAbout, Runnable, Work,
         peers::{self, NodeSecret},
     },
     config::{self, Admissible, Configuration, Environment},
     engine::postgres::{PostgresCluster, PostgresNodes},
     fleet::{AddedConnections, describe},
     gateway::Neighbours,
+    webhooks::Webhooks,
 };
 
 /// How long leaving the cluster may take. A node that did not leave is fenced after a lease.
@@ -42,13 +45,15 @@ pub(super) struct RunningNode {
     members: Arc<Members>,
     pub(super) neighbours: Neighbours,
     pub(super) duties: Arc<Duties>,
-    _work: AbortOnDropHandle<()>,
+    pub(super) bulk: Arc<Bulk>,
+    work: Option<AbortOnDropHandle<()>>,
 }
 
 impl JoinedNode {
     pub(super) fn start(
         self,
         tertulia: &Arc<Tertulia>,
+        webhooks: &Arc<Webhooks>,
         configuration: &Configuration,
         added: &[Value],
     ) -> Result<RunningNode, ServiceError> {
@@ -62,16 +67,21 @@ impl JoinedNode {
         let known: Vec<_> = runnable(added, &admissible).into_iter().chain(own).collect();
         let hint = {
             let secret = secret.clone();
-            move |address: String| {
+            move |address: String| -> LocalBoxFuture<'static, ()> {
                 let secret = secret.clone();
-                actix_rt::spawn(async move { peers::hint(&address, &secret).await });
+                async move { peers::hint(&address, &secret).await }.boxed_local()
             }
         };
-        let duties = Duties::new(Arc::clone(tertulia), Arc::clone(&members), known, Box::new(hint));
+        let connections = ClusterConnections::new(Arc::clone(tertulia), Arc::clone(&members), secret.clone());
+        let bulk = Bulk::among(Arc::clone(tertulia), connections);
+        let works: BTreeMap<DutyName, Arc<dyn Work>> =
+            [(DutyName::Webhooks, Arc::clone(webhooks) as Arc<dyn Work>), (DutyName::Bulk, Arc::clone(&bulk) as _)]
+                .into();
+        let duties = Duties::new(Arc::clone(tertulia), Arc::clone(&members), works, known, Box::new(hint));
         let plan = Arc::downgrade(&duties);
         cluster.obey(Arc::new(move |duty| plan.upgrade().is_some_and(|duties| duties.wants(duty))));
         let journal = Arc::clone(tertulia.journal());
-        let discover = move || -> futures_util::future::LocalBoxFuture<'static, Vec<(ConnectionId, Runnable)>> {
+        let discover = move || -> LocalBoxFuture<'static, Vec<(ConnectionId, Runnable)>> {
             let (journal, admissible) = (Arc::clone(&journal), admissible.clone());
             Box::pin(async move {
                 match journal.read(AddedConnections::kept).await {
@@ -85,7 +95,7 @@ impl JoinedNode {
         };
         let work = duties.run(Box::new(discover));
         let neighbours = Neighbours { members: Arc::clone(&members), secret, listen };
-        Ok(RunningNode { members, neighbours, duties, _work: work })
+        Ok(RunningNode { members, neighbours, duties, bulk, work: Some(work) })
     }
 }
 
@@ -96,6 +106,12 @@ fn runnable(added: &[Value], admissible: &Admissible) -> Vec<(ConnectionId, Runn
 }
 
 impl RunningNode {
+    /// Gives all duties to other nodes, at most `within`, and begins none from then on.
+    pub(super) async fn drain(&mut self, within: Duration) {
+        self.duties.drain(within).await;
+        self.work = None;
+    }
+
     /// Ends this node's tenure, so that its duties are free at once.
     pub(super) async fn leave(self) {
         let members = Arc::clone(&self.members);

@@ -90,12 +90,16 @@ impl Cluster for PostgresCluster {
     }
 
     fn take(&self, duty: DutyName) -> BoxFuture<'_, Result<Acting, ClusterError>> {
-        if self.placed.get().is_some_and(|placed| !placed(&duty)) {
+        if !self.wants(&duty) {
             return async move { Err(ClusterError::Held(duty)) }.boxed();
         }
         let of = duty.clone();
         let unavailable = move |reason: &str| ClusterError::Unavailable { duty: of.clone(), reason: reason.to_owned() };
         self.ask(|reply| Request::Take(duty, reply), unavailable).boxed()
+    }
+
+    fn wants(&self, duty: &DutyName) -> bool {
+        self.placed.get().is_none_or(|placed| placed(duty))
     }
 
     fn hand_back<'a>(&'a self, acting: &'a Acting) -> BoxFuture<'a, ()> {

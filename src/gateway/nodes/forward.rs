@@ -263,7 +263,7 @@ fn suspended() -> Problem {
     Problem::new(StatusCode::SERVICE_UNAVAILABLE, "suspended", detail).header(header::RETRY_AFTER, "1")
 }
 
-/// Whether this node serves requests for a duty. A node that hands a connection over begins nothing more for it.
+/// Whether this node serves requests for a duty. A node that hands a duty over begins nothing more for it.
 fn serves(state: &State, neighbours: &Neighbours, duty: &DutyName, is_only_looking: bool) -> bool {
     let view = newest(neighbours);
     match duty {
@@ -271,6 +271,8 @@ fn serves(state: &State, neighbours: &Neighbours, duty: &DutyName, is_only_looki
             let runs = state.everything().connection(id).status().is_some();
             runs && (is_only_looking || !view.is_leaving(duty))
         }
+        DutyName::Webhooks => state.delivers_to_webhooks() && (is_only_looking || !view.is_leaving(duty)),
+        DutyName::Bulk => state.runs_bulk_jobs() && (is_only_looking || !view.is_leaving(duty)),
         other => view.holder(other) == Holder::Me,
     }
 }

@@ -7,12 +7,14 @@
 
 mod caller;
 mod class;
+mod commands;
 mod forward;
 mod merge;
 mod neighbours;
 mod rows;
 
 pub(super) use caller::{ForCaller, described};
+pub(super) use commands::routes as internal_routes;
 pub(super) use forward::forward;
 pub(crate) use neighbours::Neighbours;
 pub(super) use rows::routes;
