@@ -207,8 +207,7 @@ impl Service {
         let tenure = tertulia.journal().cluster().tenure();
         if let Some(node) = &mut node {
             // A fenced node has nothing to hand over any more.
-            let is_over = *tenure.standing().borrow() == Standing::Over;
-            node.drain(if is_over { Duration::ZERO } else { within / 2 }).await;
+            node.drain(if tenure.is_over() { Duration::ZERO } else { within / 2 }).await;
         }
         // The rest of the time is for closing the sockets.
         let within = within * 5 / 6;
