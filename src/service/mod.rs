@@ -26,7 +26,6 @@ use tokio::{
 
 use crate::{
     bulk::Bulk,
-    cluster::Work as _,
     config::{self, Configuration, ConfigurationError, Engine, Environment, TlsError},
     engine::{Seal, embedded::OpenError, postgres},
     fleet::{AddedConnections, Described, describe},
@@ -119,8 +118,9 @@ impl Service {
         let tertulia = Arc::new(builder.start()?);
         let admissible = &configuration.gateway.admissible;
         let seal = configuration.node.as_ref().and_then(|node| node.seal.as_ref()).map(Seal::new);
-        let webhooks = Webhooks::prepare(&tertulia, webhooks::settings(configuration.webhooks), seal);
-        let node = joined.map(|joined| joined.start(&tertulia, &webhooks, configuration, &added)).transpose()?;
+        let settings = webhooks::settings(configuration.webhooks);
+        let prepare = |elsewhere| Webhooks::prepare(&tertulia, settings, seal.clone(), Some(elsewhere));
+        let node = joined.map(|joined| joined.start(&tertulia, prepare, configuration, &added)).transpose()?;
         let adding = AddedConnections::new(Arc::clone(&tertulia), admissible.clone());
         let adding = match &node {
             Some(node) => adding.among(Arc::clone(&node.duties)),
@@ -129,12 +129,9 @@ impl Service {
                 adding
             }
         };
-        let bulk = match &node {
-            Some(node) => Arc::clone(&node.bulk),
-            None => {
-                webhooks.begin();
-                Bulk::start(Arc::clone(&tertulia))
-            }
+        let (webhooks, bulk) = match &node {
+            Some(node) => (Arc::clone(&node.webhooks), Arc::clone(&node.bulk)),
+            None => (Webhooks::start_sealed(&tertulia, settings, seal), Bulk::start(Arc::clone(&tertulia))),
         };
         let config::Gateway { tokens, limits, allowed_origins, .. } = &configuration.gateway;
         let state = State::new(Arc::clone(&tertulia), Arc::clone(&webhooks), Arc::clone(&bulk), tokens, limits);

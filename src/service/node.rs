@@ -14,7 +14,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::ServiceError;
 use crate::{
-    bulk::Bulk,
+    bulk::{Bulk, Connections},
     cluster::{
         ClusterConnections, Duties, Members, NodeAbout, Runnable, Work,
         peers::{self, NodeSecret},
@@ -45,6 +45,7 @@ pub(super) struct RunningNode {
     members: Arc<Members>,
     pub(super) neighbours: Neighbours,
     pub(super) duties: Arc<Duties>,
+    pub(super) webhooks: Arc<Webhooks>,
     pub(super) bulk: Arc<Bulk>,
     work: Option<AbortOnDropHandle<()>>,
 }
@@ -53,7 +54,7 @@ impl JoinedNode {
     pub(super) fn start(
         self,
         tertulia: &Arc<Tertulia>,
-        webhooks: &Arc<Webhooks>,
+        prepare: impl FnOnce(Arc<dyn Connections>) -> Arc<Webhooks>,
         configuration: &Configuration,
         added: &[Value],
     ) -> Result<RunningNode, ServiceError> {
@@ -73,9 +74,10 @@ impl JoinedNode {
             }
         };
         let connections = ClusterConnections::new(Arc::clone(tertulia), Arc::clone(&members), secret.clone());
+        let webhooks = prepare(Arc::<ClusterConnections>::clone(&connections));
         let bulk = Bulk::among(Arc::clone(tertulia), connections);
         let works: BTreeMap<DutyName, Arc<dyn Work>> =
-            [(DutyName::Webhooks, Arc::clone(webhooks) as Arc<dyn Work>), (DutyName::Bulk, Arc::clone(&bulk) as _)]
+            [(DutyName::Webhooks, Arc::clone(&webhooks) as Arc<dyn Work>), (DutyName::Bulk, Arc::clone(&bulk) as _)]
                 .into();
         let duties = Duties::new(Arc::clone(tertulia), Arc::clone(&members), works, known, Box::new(hint));
         let plan = Arc::downgrade(&duties);
@@ -95,7 +97,7 @@ impl JoinedNode {
         };
         let work = duties.run(Box::new(discover));
         let neighbours = Neighbours { members: Arc::clone(&members), secret, listen };
-        Ok(RunningNode { members, neighbours, duties, bulk, work: Some(work) })
+        Ok(RunningNode { members, neighbours, duties, webhooks, bulk, work: Some(work) })
     }
 }
 

@@ -10,13 +10,15 @@ use tertulia_actors::{
 };
 
 use super::{metrics::WebhookMetrics, settings::Settings};
-use crate::engine::Seal;
+use crate::{bulk::Connections, engine::Seal};
 
 /// What all webhooks share.
 #[derive(Clone)]
 pub(super) struct WebhookContext {
     /// Where replies are carried out.
     pub(super) tertulia: Weak<Tertulia>,
+    /// Where replies are carried out if this process does not have the connection; `None` if there are no other nodes.
+    pub(super) elsewhere: Option<Arc<dyn Connections>>,
     pub(super) journal: Arc<Journal>,
     /// The right to deliver, with which everything is written; `None` if nothing is kept.
     pub(super) acting: Option<Acting>,

@@ -78,7 +78,7 @@ pub use status::Status;
 pub use target::{Target, TargetError};
 pub use webhook::{Changes, Created, NewWebhook, Rotated, Tested, Webhook};
 
-use crate::{cluster::Work, engine::Seal};
+use crate::{bulk::Connections, cluster::Work, engine::Seal};
 use context::WebhookContext;
 use payload::Payload;
 use supervisor::{Question, Reply, Supervisor};
@@ -110,17 +110,24 @@ impl Webhooks {
     /// Starts the webhooks like [`Webhooks::start`]. Their secrets are sealed in the store by `seal`, if there is one.
     #[must_use]
     pub fn start_sealed(tertulia: &Arc<Tertulia>, settings: Settings, seal: Option<Seal>) -> Arc<Self> {
-        let webhooks = Self::prepare(tertulia, settings, seal);
+        let webhooks = Self::prepare(tertulia, settings, seal, None);
         webhooks.begin();
         webhooks
     }
 
     /// Prepares the webhooks like [`Webhooks::start_sealed`]. They are loaded and deliver once [`Work::begin`] is called.
-    pub(crate) fn prepare(tertulia: &Arc<Tertulia>, settings: Settings, seal: Option<Seal>) -> Arc<Self> {
+    /// Replies for connections that this process does not have are carried out through `elsewhere`.
+    pub(crate) fn prepare(
+        tertulia: &Arc<Tertulia>,
+        settings: Settings,
+        seal: Option<Seal>,
+        elsewhere: Option<Arc<dyn Connections>>,
+    ) -> Arc<Self> {
         let (arbiter, metrics) = (Arbiter::new(), Arc::new(WebhookMetrics::default()));
         let (questions, received) = mpsc::channel(QUESTIONS);
         let context = WebhookContext {
             tertulia: Arc::downgrade(tertulia),
+            elsewhere,
             journal: Arc::clone(tertulia.journal()),
             acting: None,
             dead_letters: Arc::clone(tertulia.dead_letters()),
