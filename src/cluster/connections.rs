@@ -20,11 +20,7 @@ use tertulia_actors::{
 };
 use tokio::time::{Instant, timeout};
 
-use super::{
-    ClusterView, Holder, Members,
-    peer_calls::PeerCalls,
-    peers::{NodeSecret, PeerError},
-};
+use super::{ClusterView, Holder, Members, peer_calls::PeerCalls, peers::PeerError, trust::NodeTrust};
 use crate::bulk::{ConnectionState, Connections, DurableCommand, Outcome, PATIENCE};
 
 /// The row for the state of a connection. Its body is the connection's id.
@@ -61,8 +57,8 @@ enum Asked<T> {
 
 impl ClusterConnections {
     /// The connections of all nodes. Must be called inside an actix system.
-    pub(crate) fn new(here: Arc<Tertulia>, members: Arc<Members>, secret: NodeSecret) -> Arc<Self> {
-        Arc::new(Self { here, members, calls: PeerCalls::start(secret), states: Mutex::default() })
+    pub(crate) fn new(here: Arc<Tertulia>, members: Arc<Members>, trust: NodeTrust) -> Arc<Self> {
+        Arc::new(Self { here, members, calls: PeerCalls::start(trust), states: Mutex::default() })
     }
 
     fn view(&self) -> Arc<ClusterView> {

@@ -12,6 +12,7 @@ mod node_table;
 mod peer_calls;
 pub(crate) mod peers;
 mod picture;
+pub(crate) mod trust;
 mod view;
 mod work;
 
@@ -19,5 +20,6 @@ pub(crate) use connections::{COMMANDS, ClusterConnections, STATE};
 pub(crate) use duties::{Duties, Runnable};
 pub use members::Members;
 pub use node_table::{Beaten, DutyRow, NodeAbout, NodeRow, NodeTable, NodeTableError};
+pub use trust::TrustError;
 pub use view::{ClusterView, Holder, Peer};
 pub(crate) use work::{Work, give_back, until_lost};

@@ -11,7 +11,10 @@ use tokio::{
 };
 use tokio_util::task::AbortOnDropHandle;
 
-use super::peers::{NodeSecret, PeerError, PeerRequest, read};
+use super::{
+    peers::{PeerError, PeerRequest, read},
+    trust::NodeTrust,
+};
 
 /// Requests that may wait for the task. Further callers wait.
 const WAITING: usize = 64;
@@ -35,9 +38,9 @@ struct PeerCall {
 
 impl PeerCalls {
     /// Starts the task. Must be called inside an actix system.
-    pub(super) fn start(secret: NodeSecret) -> Self {
+    pub(super) fn start(trust: NodeTrust) -> Self {
         let (calls, received) = mpsc::channel(WAITING);
-        Self { calls, _task: AbortOnDropHandle::new(actix_rt::spawn(run(secret, received))) }
+        Self { calls, _task: AbortOnDropHandle::new(actix_rt::spawn(run(trust, received))) }
     }
 
     /// Posts `body`, and returns the status and the body of the answer. Dropping the future ends the request.
@@ -55,12 +58,12 @@ impl PeerCalls {
     }
 }
 
-async fn run(secret: NodeSecret, mut calls: mpsc::Receiver<PeerCall>) {
-    let (secret, mut under_way) = (Arc::new(secret), JoinSet::new());
+async fn run(trust: NodeTrust, mut calls: mpsc::Receiver<PeerCall>) {
+    let (trust, mut under_way) = (Arc::new(trust), JoinSet::new());
     loop {
         tokio::select! {
             call = calls.recv(), if under_way.len() < TOGETHER => match call {
-                Some(call) => drop(under_way.spawn_local(serve(Arc::clone(&secret), call))),
+                Some(call) => drop(under_way.spawn_local(serve(Arc::clone(&trust), call))),
                 None => return,
             },
             Some(_) = under_way.join_next() => {}
@@ -68,10 +71,10 @@ async fn run(secret: NodeSecret, mut calls: mpsc::Receiver<PeerCall>) {
     }
 }
 
-async fn serve(secret: Arc<NodeSecret>, PeerCall { address, path, body, within, mut reply }: PeerCall) {
+async fn serve(trust: Arc<NodeTrust>, PeerCall { address, path, body, within, mut reply }: PeerCall) {
     let request = PeerRequest { method: Method::POST, address: &address, path, headers: Vec::new(), within };
     let asking = async {
-        let answer = request.send(&secret, body).await?;
+        let answer = request.send(&trust, body).await?;
         Ok((answer.status(), read(answer).await?))
     };
     let answer = tokio::select! {

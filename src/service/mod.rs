@@ -26,6 +26,7 @@ use tokio::{
 
 use crate::{
     bulk::Bulk,
+    cluster::TrustError,
     config::{self, Configuration, ConfigurationError, Engine, Environment, TlsError},
     engine::{Seal, embedded::OpenError, postgres},
     fleet::{AddedConnections, Described, describe},
@@ -60,6 +61,9 @@ pub enum ServiceError {
         /// The system's error.
         source: io::Error,
     },
+    /// What nodes know each other by cannot be used.
+    #[error(transparent)]
+    Trust(#[from] TrustError),
     /// Several processes share the data, and this one has no address for the others.
     #[error("the engine is shared, and [node] is missing")]
     NoNode,

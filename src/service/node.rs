@@ -15,10 +15,7 @@ use tokio_util::task::AbortOnDropHandle;
 use super::ServiceError;
 use crate::{
     bulk::{Bulk, Connections},
-    cluster::{
-        ClusterConnections, Duties, Members, NodeAbout, Runnable, Work,
-        peers::{self, NodeSecret},
-    },
+    cluster::{ClusterConnections, Duties, Members, NodeAbout, Runnable, Work, peers, trust::NodeTrust},
     config::{self, Admissible, Configuration, Environment},
     engine::postgres::{PostgresCluster, PostgresNodes},
     fleet::{AddedConnections, describe},
@@ -36,7 +33,7 @@ pub(super) struct JoinedNode {
     pub(super) tenure: Tenure,
     pub(super) lease: LeaseDuration,
     pub(super) about: NodeAbout,
-    pub(super) secret: NodeSecret,
+    pub(super) trust: NodeTrust,
     pub(super) listen: SocketAddr,
 }
 
@@ -58,7 +55,7 @@ impl JoinedNode {
         configuration: &Configuration,
         added: &[Value],
     ) -> Result<RunningNode, ServiceError> {
-        let Self { nodes, cluster, tenure, lease, about, secret, listen } = self;
+        let Self { nodes, cluster, tenure, lease, about, trust, listen } = self;
         let members = Members::start(nodes, tenure, lease, about).map_err(ServiceError::Thread)?;
         let own = configuration.connections.iter().map(|connection| {
             let runnable = Runnable { described: describe(connection), settings: connection.nodes.clone() };
@@ -67,13 +64,13 @@ impl JoinedNode {
         let admissible = configuration.gateway.admissible.clone();
         let known: Vec<_> = runnable(added, &admissible).into_iter().chain(own).collect();
         let hint = {
-            let secret = secret.clone();
+            let trust = trust.clone();
             move |address: String| -> LocalBoxFuture<'static, ()> {
-                let secret = secret.clone();
-                async move { peers::hint(&address, &secret).await }.boxed_local()
+                let trust = trust.clone();
+                async move { peers::hint(&address, &trust).await }.boxed_local()
             }
         };
-        let connections = ClusterConnections::new(Arc::clone(tertulia), Arc::clone(&members), secret.clone());
+        let connections = ClusterConnections::new(Arc::clone(tertulia), Arc::clone(&members), trust.clone());
         let webhooks = prepare(Arc::<ClusterConnections>::clone(&connections));
         let bulk = Bulk::among(Arc::clone(tertulia), connections);
         let works: BTreeMap<DutyName, Arc<dyn Work>> =
@@ -96,7 +93,7 @@ impl JoinedNode {
             })
         };
         let work = duties.run(Box::new(discover));
-        let neighbours = Neighbours { members: Arc::clone(&members), secret, listen };
+        let neighbours = Neighbours { members: Arc::clone(&members), trust, listen };
         Ok(RunningNode { members, neighbours, duties, webhooks, bulk, work: Some(work) })
     }
 }

@@ -30,7 +30,8 @@ use super::{
 use crate::{
     cluster::{
         ClusterView, Holder,
-        peers::{PeerError, PeerRequest, PeerResponse, SECRET, read},
+        peers::{PeerError, PeerRequest, PeerResponse, read},
+        trust::SECRET,
     },
     gateway::{body, page, problem::Problem, state::State},
 };
@@ -134,9 +135,9 @@ impl Outgoing {
             within,
         };
         let answered = match &mut self.body {
-            Sendable::Kept(body) => request.send(&neighbours.secret, body.clone()).await,
+            Sendable::Kept(body) => request.send(&neighbours.trust, body.clone()).await,
             Sendable::Coming(payload) => match payload.take() {
-                Some(payload) => request.stream(&neighbours.secret, payload).await,
+                Some(payload) => request.stream(&neighbours.trust, payload).await,
                 None => return Sent::Unknown,
             },
         };
@@ -396,7 +397,7 @@ async fn together(
             within: PART_WITHIN,
         };
         let asking = async {
-            let answer = request.send(&neighbours.secret, Bytes::new()).await.ok()?;
+            let answer = request.send(&neighbours.trust, Bytes::new()).await.ok()?;
             if answer.status() != StatusCode::OK {
                 return None;
             }

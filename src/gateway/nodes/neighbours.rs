@@ -4,7 +4,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use tokio::time::timeout;
 
-use crate::cluster::{ClusterView, Members, peers::NodeSecret};
+use crate::cluster::{ClusterView, Members, trust::NodeTrust};
 
 /// This node among others, as the gateway needs it.
 #[derive(Clone)]
@@ -12,7 +12,7 @@ pub(crate) struct Neighbours {
     /// Who the others are, and who has which duty.
     pub(crate) members: Arc<Members>,
     /// What nodes know each other by.
-    pub(crate) secret: NodeSecret,
+    pub(crate) trust: NodeTrust,
     /// Where this node listens to the others.
     pub(crate) listen: SocketAddr,
 }
