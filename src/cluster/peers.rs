@@ -6,10 +6,11 @@ use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 use awc::{Client, ClientResponse, Connector, error::SendRequestError};
 use bytes::Bytes;
 use futures_util::Stream;
-use http::Method;
+use http::{Method, StatusCode};
 use secrecy::{ExposeSecret as _, SecretString};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
+use tertulia_actors::core::id::ConnectionId;
 
 /// The header by which a node proves that it is one.
 pub(crate) const SECRET: HeaderName = HeaderName::from_static("tertulia-node-secret");
@@ -21,6 +22,9 @@ const KEEP_ALIVE: Duration = Duration::from_secs(4);
 const HINT_WITHIN: Duration = Duration::from_secs(2);
 /// The largest answer that is read as a whole.
 const LARGEST_ANSWER: usize = 16 * 1024 * 1024;
+
+/// Where a node learns that something has changed in the database.
+pub(crate) const NUDGE: &str = "/internal/v1/nudge";
 
 /// A response with its body still to come.
 pub(crate) type PeerResponse = ClientResponse;
@@ -132,15 +136,16 @@ pub(crate) async fn read(mut response: PeerResponse) -> Result<Bytes, PeerError>
     response.body().limit(LARGEST_ANSWER).await.map_err(|error| PeerError::NoAnswer(error.to_string()))
 }
 
+/// Lets the holder of a connection know of webhooks in its inbox; `true` if it knows.
+pub(crate) async fn report_inbox(address: &str, secret: &NodeSecret, connection: &ConnectionId) -> bool {
+    let request = PeerRequest { method: Method::POST, address, path: NUDGE, headers: Vec::new(), within: HINT_WITHIN };
+    let answer = request.send(secret, Bytes::from(connection.as_str().to_owned())).await;
+    answer.is_ok_and(|answer| answer.status() == StatusCode::NO_CONTENT)
+}
+
 /// Lets a node know that duties have changed, so that it looks at once. Without the hint it looks with its next beat.
 pub(crate) async fn hint(address: &str, secret: &NodeSecret) {
-    let request = PeerRequest {
-        method: Method::POST,
-        address,
-        path: "/internal/v1/nudge",
-        headers: Vec::new(),
-        within: HINT_WITHIN,
-    };
+    let request = PeerRequest { method: Method::POST, address, path: NUDGE, headers: Vec::new(), within: HINT_WITHIN };
     if let Err(error) = request.send(secret, Bytes::new()).await {
         tracing::debug!(address, %error, "a node could not be reached with a hint");
     }

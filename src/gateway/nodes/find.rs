@@ -1,0 +1,104 @@
+//! Which connections have a conversation: all nodes are asked at the same time.
+
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+
+use actix_web::{
+    HttpResponse,
+    http::{Method, StatusCode},
+    web::{Bytes, Path},
+};
+use futures_util::future::join_all;
+use serde::{Deserialize, Serialize};
+use tertulia_actors::core::{
+    id::{ConnectionId, ConversationId, NodeId},
+    session::Phase,
+};
+use tokio::time::timeout;
+
+use super::{Neighbours, outgoing::Outgoing};
+use crate::{
+    cluster::peers::{PeerRequest, read},
+    gateway::{
+        access::Holder,
+        state::{Caller, State},
+    },
+};
+
+/// How long another node may take to answer.
+const WITHIN: Duration = Duration::from_secs(2);
+
+/// What a node knows of a conversation.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Known {
+    /// The connections of the node that have it, and that the caller reaches.
+    pub(super) connections: BTreeSet<ConnectionId>,
+    /// Whether other connections of the node are still restoring their conversations.
+    is_beginning: bool,
+}
+
+/// What all nodes know of a conversation.
+pub(super) struct Found {
+    /// The connections that have it.
+    pub(super) connections: BTreeSet<ConnectionId>,
+    /// Whether connections are still restoring their conversations.
+    pub(super) is_beginning: bool,
+    /// A node that did not answer.
+    pub(super) silent: Option<NodeId>,
+}
+
+/// Answers another node.
+pub(in crate::gateway) async fn answer(caller: Caller, id: Path<ConversationId>) -> HttpResponse {
+    HttpResponse::Ok().json(here(caller.state(), Some(caller.holder()), &id))
+}
+
+/// What this node knows of a conversation.
+pub(super) fn here(state: &State, holder: Option<&Arc<Holder>>, id: &ConversationId) -> Known {
+    let tertulia = state.everything();
+    let mut known = Known::default();
+    for connection in tertulia.connections() {
+        if holder.is_some_and(|holder| !holder.reach.sees(connection.as_str())) {
+            continue;
+        }
+        let handle = tertulia.connection(&connection);
+        known.is_beginning |= handle.status().is_some_and(|status| status.state == Phase::Idle);
+        if handle.conversation(id).is_some() {
+            known.connections.insert(connection);
+        }
+    }
+    known
+}
+
+/// Finds the connections that have a conversation. `segment` is the id as it is in the path.
+pub(super) async fn everywhere(known: Known, neighbours: &Neighbours, outgoing: &Outgoing, segment: &str) -> Found {
+    let (view, path, within) = (neighbours.view(), format!("/internal/v1/find/{segment}"), WITHIN.min(outgoing.left()));
+    let answers = join_all(view.peers().map(async |peer| {
+        let request = PeerRequest {
+            method: Method::GET,
+            address: &peer.about.address,
+            path: &path,
+            headers: outgoing.headers(within),
+            within,
+        };
+        let asking = async {
+            let answer = request.send(&neighbours.secret, Bytes::new()).await.ok()?;
+            if answer.status() != StatusCode::OK {
+                return None;
+            }
+            serde_json::from_slice::<Known>(&read(answer).await.ok()?).ok()
+        };
+        (peer.name.clone(), timeout(within, asking).await.ok().flatten())
+    }))
+    .await;
+    let mut found = Found { connections: known.connections, is_beginning: known.is_beginning, silent: None };
+    for (node, known) in answers {
+        match known {
+            Some(known) => {
+                found.connections.extend(known.connections);
+                found.is_beginning |= known.is_beginning;
+            }
+            None => found.silent = Some(node),
+        }
+    }
+    found
+}
