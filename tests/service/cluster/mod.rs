@@ -1,7 +1,11 @@
 //! Several services in this process as nodes on one database, in front of one platform stand-in.
 
+mod deadlines;
+mod finding;
+mod intake;
 mod moving;
 mod serving;
+mod staged;
 
 use std::{sync::Arc, time::Duration};
 
@@ -61,17 +65,22 @@ pub(crate) struct Cluster {
 impl Cluster {
     /// Starts `count` nodes with the same `sections`, and waits until the connections that they name run.
     pub(crate) async fn start(count: usize, sections: &str) -> Self {
-        let mut cluster = Self {
+        let mut cluster = Self::prepare(count, sections);
+        for number in 0..count {
+            cluster.begin(number).await;
+        }
+        cluster
+    }
+
+    /// An empty database and `count` nodes that do not run yet.
+    pub(crate) fn prepare(count: usize, sections: &str) -> Self {
+        Self {
             emulator: Arc::new(running::emulator()),
             database: Database::new(),
             sections: sections.to_owned(),
             ports: (0..count).map(|_| Port::free()).collect(),
             nodes: (0..count).map(|_| None).collect(),
-        };
-        for number in 0..count {
-            cluster.begin(number).await;
         }
-        cluster
     }
 
     /// Starts the node that does not run.
@@ -145,6 +154,12 @@ impl Cluster {
             }
         };
         timeout(PATIENCE, waiting).await.unwrap()
+    }
+
+    /// Waits until a connection is ready at a certain node.
+    pub(crate) async fn until_runs_at(&self, id: &str, node: usize) {
+        let tertulia = self.node(node).service.tertulia();
+        running::until(|| tertulia.connection(&id.into()).status().is_some_and(|status| status.is_ready())).await;
     }
 
     /// The number of a node that does not have a connection.
