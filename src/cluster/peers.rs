@@ -3,7 +3,10 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
-use awc::{Client, ClientResponse, Connector, error::SendRequestError};
+use awc::{
+    Client, ClientResponse, Connector,
+    error::{ConnectError, SendRequestError},
+};
 use bytes::Bytes;
 use futures_util::Stream;
 use http::{Method, StatusCode};
@@ -95,6 +98,8 @@ pub(crate) enum PeerError {
 impl From<SendRequestError> for PeerError {
     fn from(error: SendRequestError) -> Self {
         match error {
+            // The client says so only of a connection that it had: the request may have been read.
+            SendRequestError::Connect(error @ ConnectError::Disconnected) => Self::NoAnswer(error.to_string()),
             SendRequestError::Connect(error) => Self::NotSent(error.to_string()),
             SendRequestError::Url(error) => Self::NotSent(error.to_string()),
             error => Self::NoAnswer(error.to_string()),

@@ -1,6 +1,6 @@
 //! Which connections have a conversation: all nodes are asked at the same time.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use actix_web::{
     HttpResponse,
@@ -9,9 +9,13 @@ use actix_web::{
 };
 use futures_util::future::join_all;
 use serde::{Deserialize, Serialize};
-use tertulia_actors::core::{
-    id::{ConnectionId, ConversationId, NodeId},
-    session::Phase,
+use tertulia_actors::{
+    connection::{ConnectionStatus, Role},
+    conversation::Outline,
+    core::{
+        id::{AgentId, ConnectionId, ConversationId, NodeId, UserId},
+        session::Phase,
+    },
 };
 use tokio::time::timeout;
 
@@ -31,20 +35,40 @@ const WITHIN: Duration = Duration::from_secs(2);
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Known {
-    /// The connections of the node that have it, and that the caller reaches.
-    pub(super) connections: BTreeSet<ConnectionId>,
+    /// The connections of the node that have it, and that the caller reaches, and whether each takes part in it.
+    connections: BTreeMap<ConnectionId, bool>,
     /// Whether other connections of the node are still restoring their conversations.
     is_beginning: bool,
 }
 
 /// What all nodes know of a conversation.
 pub(super) struct Found {
-    /// The connections that have it.
-    pub(super) connections: BTreeSet<ConnectionId>,
+    /// The connections that have it, and whether each takes part in it.
+    pub(super) connections: BTreeMap<ConnectionId, bool>,
     /// Whether connections are still restoring their conversations.
     pub(super) is_beginning: bool,
     /// A node that did not answer.
     pub(super) silent: Option<NodeId>,
+}
+
+impl Known {
+    /// Whether a connection that takes part is here.
+    pub(super) fn takes_part(&self) -> bool {
+        self.connections.values().any(|takes_part| *takes_part)
+    }
+
+    /// Whether a connection is here and has the conversation.
+    pub(super) fn has(&self, connection: &ConnectionId) -> bool {
+        self.connections.contains_key(connection)
+    }
+}
+
+impl Found {
+    /// The connection to read through: one that takes part if there is one, because an agent that does not may read less.
+    pub(super) fn reader(&self) -> Option<&ConnectionId> {
+        let first = self.connections.iter().find(|(_, takes_part)| **takes_part);
+        first.or_else(|| self.connections.iter().next()).map(|(connection, _)| connection)
+    }
 }
 
 /// Answers another node.
@@ -61,12 +85,23 @@ pub(super) fn here(state: &State, holder: Option<&Arc<Holder>>, id: &Conversatio
             continue;
         }
         let handle = tertulia.connection(&connection);
-        known.is_beginning |= handle.status().is_some_and(|status| status.state == Phase::Idle);
-        if handle.conversation(id).is_some() {
-            known.connections.insert(connection);
+        let Some(status) = handle.status() else { continue };
+        known.is_beginning |= status.state == Phase::Idle;
+        if let Some(conversation) = handle.conversation(id) {
+            let takes_part = takes_part(handle.role(), &status, &conversation.outline());
+            known.connections.insert(connection, takes_part);
         }
     }
     known
+}
+
+/// Whether a connection takes part in a conversation that it sees: as the assigned agent, or for the consumer.
+fn takes_part(role: Option<Role>, status: &ConnectionStatus, outline: &Outline) -> bool {
+    if !matches!(role, Some(Role::Agent | Role::RestAgent)) {
+        return true;
+    }
+    let own = [status.user_id.as_ref().map(UserId::as_str), status.agent_id.as_ref().map(AgentId::as_str)];
+    outline.agent().is_some_and(|agent| own.into_iter().flatten().any(|own| agent.is(own)))
 }
 
 /// Finds the connections that have a conversation. `segment` is the id as it is in the path.

@@ -216,13 +216,12 @@ impl Asked {
     async fn of_conversation(&mut self, holder: Option<&Arc<access::Holder>>, segment: &str) -> Option<HttpResponse> {
         let id = ConversationId::from(decoded(segment));
         let known = find::here(&self.state, holder, &id);
-        // All connections see the same conversation, so any of them will do.
-        if self.is_only_looking && !known.connections.is_empty() {
+        if self.is_only_looking && known.takes_part() {
             return None;
         }
         let sees = |connection: &ConnectionId| holder.is_none_or(|holder| holder.reach.sees(connection.as_str()));
         if let Some(connection) = self.neighbours.places.get(&id).filter(sees) {
-            let is_here = known.connections.contains(&connection);
+            let is_here = known.has(&connection);
             let duty = DutyName::Connection(connection);
             match self.at_holder(&duty).await {
                 None if is_here => return None,
@@ -234,18 +233,19 @@ impl Asked {
             }
         }
         let found = find::everywhere(known, &self.neighbours, &self.outgoing, segment).await;
-        match (found.connections.first(), found.connections.len()) {
-            (None, _) => match found.silent {
+        let Some(connection) = found.reader().cloned() else {
+            return match found.silent {
                 Some(node) => Some(node_away(&node).error_response()),
                 None if found.is_beginning || self.is_anything_moving() => Some(may_move().error_response()),
                 None => None,
-            },
-            (Some(connection), count) if count == 1 || self.is_only_looking => {
-                self.neighbours.places.put(id, connection.clone());
-                self.at_holder(&DutyName::Connection(connection.clone())).await
-            }
-            (Some(_), _) => Some(Problem::ambiguous_connection(found.connections.iter()).error_response()),
+            };
+        };
+        match found.connections.len() {
+            1 => self.neighbours.places.put(id, connection.clone()),
+            _ if self.is_only_looking => self.outgoing.read_through(&connection),
+            _ => return Some(Problem::ambiguous_connection(found.connections.keys()).error_response()),
         }
+        self.at_holder(&DutyName::Connection(connection)).await
     }
 
     /// Sends the request to the node that has the connection of a dead letter.

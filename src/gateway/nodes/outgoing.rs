@@ -1,6 +1,6 @@
 //! A request as it is sent to other nodes.
 
-use std::time::Duration;
+use std::{fmt::Write as _, time::Duration};
 
 use actix_web::{
     HttpMessage as _, HttpResponse,
@@ -13,6 +13,7 @@ use actix_web::{
 };
 use futures_util::StreamExt as _;
 use serde::Deserialize;
+use tertulia_actors::core::id::ConnectionId;
 use tokio::time::{Instant, timeout};
 
 use super::{
@@ -100,6 +101,12 @@ impl Outgoing {
         }
     }
 
+    /// Names the connection through which another node is to read.
+    pub(super) fn read_through(&mut self, connection: &ConnectionId) {
+        let mark = if self.path.contains('?') { '&' } else { '?' };
+        self.path = format!("{}{mark}connection={}", self.path, encoded(connection.as_str()));
+    }
+
     /// Gives the body back to a request that is served here.
     pub(super) fn restore(&mut self, request: &mut ServiceRequest) {
         request.set_payload(match &mut self.body {
@@ -156,6 +163,18 @@ impl Outgoing {
     }
 }
 
+/// A text as a value in a query.
+fn encoded(text: &str) -> String {
+    text.bytes().fold(String::with_capacity(text.len()), |mut encoded, byte| {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => encoded.push(char::from(byte)),
+            // Writing into a string does not fail.
+            _ => drop(write!(encoded, "%{byte:02X}")),
+        }
+        encoded
+    })
+}
+
 async fn keep(mut payload: Payload) -> Result<Bytes, Problem> {
     let reading = async {
         let mut kept = BytesMut::new();
@@ -188,4 +207,17 @@ pub(in crate::gateway) fn pass_on(answer: PeerResponse) -> HttpResponse {
         response.append_header((name.clone(), value.clone()));
     }
     response.streaming(answer)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::class::decoded, *};
+
+    #[test]
+    fn a_connection_in_a_query_is_read_as_it_was() {
+        for id in ["bots-1", "böts/1+&;=?#%41 x"] {
+            assert_eq!(decoded(&encoded(id)), id);
+        }
+        assert_eq!(encoded("a b+"), "a%20b%2B");
+    }
 }

@@ -7,8 +7,7 @@ const RESTART: &str = "/v1/connections/bots-1/restart";
 
 async fn stage() -> (Cluster, Staged) {
     let mut cluster = Cluster::prepare(1, BOTS);
-    let holder = Staged::join(&cluster, "bots-1").await;
-    cluster.begin(0).await;
+    let holder = Staged::first(&mut cluster, "bots-1").await;
     (cluster, holder)
 }
 

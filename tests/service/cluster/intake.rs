@@ -87,9 +87,7 @@ fn expected(count: u64) -> Vec<String> {
 #[actix_rt::test]
 async fn every_webhook_is_accepted_while_its_holder_is_dead_and_handled_once_in_order() {
     let mut cluster = Cluster::prepare(2, SHOP);
-    let holder = Staged::join(&cluster, "shop").await;
-    cluster.begin(0).await;
-    cluster.begin(1).await;
+    let holder = Staged::first(&mut cluster, "shop").await;
     holder.die();
     post_all(&cluster, &[0], 0..20).await;
     // A repetition changes nothing.
@@ -118,8 +116,7 @@ async fn webhooks_are_accepted_and_handled_once_while_their_connection_moves() {
 #[actix_rt::test]
 async fn a_webhook_whose_holder_does_not_answer_is_kept() {
     let mut cluster = Cluster::prepare(1, SHOP);
-    let holder = Staged::join(&cluster, "shop").await;
-    cluster.begin(0).await;
+    let holder = Staged::first(&mut cluster, "shop").await;
     let (answer, heard) = tokio::join!(post(&cluster, 0, message(0)), holder.hear());
     assert_eq!((answer.status, kept(&cluster).await), (200, 1));
     assert!(heard.text.starts_with("POST /v1/intake/shop "), "{}", heard.text);
@@ -136,8 +133,7 @@ async fn a_webhook_whose_holder_does_not_answer_is_kept() {
 #[actix_rt::test]
 async fn the_answer_of_the_holder_decides() {
     let mut cluster = Cluster::prepare(1, SHOP);
-    let holder = Staged::join(&cluster, "shop").await;
-    cluster.begin(0).await;
+    let holder = Staged::first(&mut cluster, "shop").await;
     for (status, expected, in_inbox) in
         [("200 OK", 200, 0), ("400 Bad Request", 400, 0), ("421 Misdirected Request", 200, 1)]
     {
@@ -150,8 +146,7 @@ async fn the_answer_of_the_holder_decides() {
 #[actix_rt::test]
 async fn a_wrong_signature_is_refused_where_it_arrives() {
     let mut cluster = Cluster::prepare(1, SHOP);
-    let holder = Staged::join(&cluster, "shop").await;
-    cluster.begin(0).await;
+    let holder = Staged::first(&mut cluster, "shop").await;
     let wrong = sign("something else");
     for signature in [None, Some("sha1=x"), Some(wrong.as_str())] {
         let headers: Vec<_> = signature.map(|signature| ("x-liveperson-signature", signature)).into_iter().collect();

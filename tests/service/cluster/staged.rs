@@ -18,7 +18,7 @@ use tokio::{
 };
 
 use super::Cluster;
-use crate::{postgres::about, running::PATIENCE};
+use crate::{gateway::ids, postgres::about, running::PATIENCE};
 
 /// A node of the test.
 pub(crate) struct Staged {
@@ -34,8 +34,19 @@ pub(crate) struct Heard {
 }
 
 impl Staged {
-    /// Joins, and takes the duty of a connection. Other nodes are to join after it.
-    pub(crate) async fn join(cluster: &Cluster, connection: &str) -> Self {
+    /// Joins before the nodes of the cluster, and takes the duty of a connection. Then the nodes join and learn of it.
+    pub(crate) async fn first(cluster: &mut Cluster, connection: &str) -> Self {
+        let staged = Self::join(cluster, connection).await;
+        for number in 0..cluster.ports.len() {
+            cluster.begin(number).await;
+        }
+        for number in 0..cluster.ports.len() {
+            cluster.until(number, "/v1/nodes", |nodes| ids(nodes, "id").contains(&"z".to_owned())).await;
+        }
+        staged
+    }
+
+    async fn join(cluster: &Cluster, connection: &str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let about = NodeAbout { address: listener.local_addr().unwrap().to_string(), knows: 1, ..about() };
         let (engine, duty) = (cluster.database.engine(), DutyName::Connection(connection.into()));
