@@ -9,9 +9,11 @@ mod members;
 mod node_table;
 pub(crate) mod peers;
 mod picture;
+pub(crate) mod trust;
 mod view;
 
 pub(crate) use duties::{Duties, Runnable};
 pub use members::Members;
 pub use node_table::{Beaten, DutyRow, NodeAbout, NodeRow, NodeTable, NodeTableError};
+pub use trust::TrustError;
 pub use view::{ClusterView, Holder, Peer};

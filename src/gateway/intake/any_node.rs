@@ -7,11 +7,17 @@ use actix_web::{HttpResponse, http::StatusCode};
 use secrecy::{ExposeSecret as _, SecretString};
 use tertulia_actors::{
     connection::ConnectionError,
-    core::{placement::DutyName, webhook},
+    core::{
+        placement::DutyName,
+        webhook::{SignatureError, check_form, verify},
+    },
 };
 use tokio::time::{Instant, timeout_at};
 
-use super::{Arrived, Arriving, refused, report};
+use super::{
+    report,
+    webhook::{Arrived, Arriving, refused},
+};
 use crate::{
     cluster::{Holder, peers::PeerRequest},
     fleet::Described,
@@ -54,7 +60,7 @@ pub(super) async fn take(arriving: Arriving, neighbours: &Neighbours) -> Result<
     if !exists {
         return Err(unknown());
     }
-    webhook::check_form(arriving.signature()).map_err(|error| bad_signature(&arriving, error))?;
+    check_form(arriving.signature()).map_err(|error| bad_signature(&arriving, error))?;
     // The body is not authenticated yet, so it is read from a smaller memory.
     let room = state.unknown_bodies.clone();
     arriving.read(&room, async |arrived| take_read(&arrived, secret.as_ref(), neighbours).await).await
@@ -67,7 +73,7 @@ async fn take_read(
 ) -> Result<HttpResponse, Problem> {
     let Arrived { state, connection, body, .. } = arrived;
     if let Some(secret) = secret {
-        webhook::verify(secret.expose_secret().as_bytes(), body, arrived.signature()).map_err(|error| {
+        verify(secret.expose_secret().as_bytes(), body, arrived.signature()).map_err(|error| {
             state.everything().metrics().webhooks_refused.inc();
             refused(error.into())
         })?;
@@ -115,7 +121,7 @@ async fn at_holder(arrived: &Arrived, neighbours: &Neighbours, deadline: Instant
         headers: nodes::passed_on(arrived.request.headers(), within),
         within,
     };
-    match request.send(&neighbours.secret, arrived.body.clone()).await {
+    match request.send(&neighbours.trust, arrived.body.clone()).await {
         Ok(answer) if is_final(answer.status()) => Ok(AtHolder::Answered(nodes::pass_on(answer))),
         Ok(answer) => {
             tracing::debug!(%node, status = answer.status().as_u16(), "a node did not take a webhook");
@@ -159,7 +165,7 @@ pub(super) async fn take_for_another(arriving: Arriving, neighbours: &Neighbours
     Ok(HttpResponse::Ok().finish())
 }
 
-fn bad_signature(arriving: &Arriving, error: webhook::SignatureError) -> Problem {
+fn bad_signature(arriving: &Arriving, error: SignatureError) -> Problem {
     arriving.state.everything().metrics().webhooks_refused.inc();
     refused(error.into())
 }

@@ -50,7 +50,7 @@ async fn is_known(state: &State, neighbours: &Neighbours, connection: &Connectio
     match view.holder(&DutyName::Connection(connection.clone())) {
         Holder::Other(node) => {
             let Some(peer) = view.nodes.get(&node) else { return false };
-            peers::report_inbox(&peer.about.address, &neighbours.secret, connection).await
+            peers::report_inbox(&peer.about.address, &neighbours.trust, connection).await
         }
         Holder::Unknown => neighbours.are_known_now(),
         Holder::Me | Holder::Nobody => false,

@@ -116,7 +116,7 @@ pub(super) async fn everywhere(known: Known, neighbours: &Neighbours, outgoing: 
             within,
         };
         let asking = async {
-            let answer = request.send(&neighbours.secret, Bytes::new()).await.ok()?;
+            let answer = request.send(&neighbours.trust, Bytes::new()).await.ok()?;
             if answer.status() != StatusCode::OK {
                 return None;
             }

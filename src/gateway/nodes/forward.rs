@@ -336,7 +336,7 @@ async fn together(
             within: PART_WITHIN,
         };
         let asking = async {
-            let answer = request.send(&neighbours.secret, Bytes::new()).await.ok()?;
+            let answer = request.send(&neighbours.trust, Bytes::new()).await.ok()?;
             if answer.status() != StatusCode::OK {
                 return None;
             }

@@ -5,7 +5,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use tokio::time::timeout;
 
 use super::places::Places;
-use crate::cluster::{ClusterView, Duties, Members, peers::NodeSecret};
+use crate::cluster::{ClusterView, Duties, Members, trust::NodeTrust};
 
 /// This node among others, as the gateway needs it.
 #[derive(Clone)]
@@ -15,7 +15,7 @@ pub(crate) struct Neighbours {
     /// What this node can do.
     pub(in crate::gateway) duties: Arc<Duties>,
     /// What nodes know each other by.
-    pub(crate) secret: NodeSecret,
+    pub(crate) trust: NodeTrust,
     /// Where this node listens to the others.
     pub(crate) listen: SocketAddr,
     /// Where conversations were found.
@@ -23,8 +23,8 @@ pub(crate) struct Neighbours {
 }
 
 impl Neighbours {
-    pub(crate) fn new(members: Arc<Members>, duties: Arc<Duties>, secret: NodeSecret, listen: SocketAddr) -> Self {
-        Self { members, duties, secret, listen, places: Arc::default() }
+    pub(crate) fn new(members: Arc<Members>, duties: Arc<Duties>, trust: NodeTrust, listen: SocketAddr) -> Self {
+        Self { members, duties, trust, listen, places: Arc::default() }
     }
 
     /// The nodes and duties as last seen.

@@ -22,7 +22,10 @@ use super::{
     deadline::{self, DEADLINE, HOPS},
 };
 use crate::{
-    cluster::peers::{PeerError, PeerRequest, PeerResponse, SECRET},
+    cluster::{
+        peers::{PeerError, PeerRequest, PeerResponse},
+        trust::SECRET,
+    },
     gateway::{body, problem::Problem},
 };
 
@@ -142,9 +145,9 @@ impl Outgoing {
         let (method, headers) = (self.method.clone(), self.headers(within));
         let request = PeerRequest { method, address, path: &self.path, headers, within };
         let answered = match &mut self.body {
-            Sendable::Kept(body) => request.send(&neighbours.secret, body.clone()).await,
+            Sendable::Kept(body) => request.send(&neighbours.trust, body.clone()).await,
             Sendable::Coming(payload) => match payload.take() {
-                Some(payload) => request.stream(&neighbours.secret, payload).await,
+                Some(payload) => request.stream(&neighbours.trust, payload).await,
                 None => return Sent::Unknown,
             },
         };

@@ -1,5 +1,6 @@
 //! Several services in this process as nodes on one database, in front of one platform stand-in.
 
+mod certificates;
 mod deadlines;
 mod finding;
 mod intake;
@@ -57,6 +58,8 @@ pub(crate) struct Cluster {
     pub(crate) emulator: Arc<Emulator>,
     pub(crate) database: Database,
     sections: String,
+    /// What the nodes know each other by.
+    trust: String,
     /// The addresses at which the nodes listen to each other.
     ports: Vec<Port>,
     nodes: Vec<Option<Running>>,
@@ -78,6 +81,7 @@ impl Cluster {
             emulator: Arc::new(running::emulator()),
             database: Database::new(),
             sections: sections.to_owned(),
+            trust: trust.to_owned(),
             ports: (0..count).map(|_| Port::free()).collect(),
             nodes: (0..count).map(|_| None).collect(),
         }
@@ -87,12 +91,13 @@ impl Cluster {
     pub(crate) async fn begin(&mut self, number: usize) {
         let sections = format!(
             "{}\n[engine]\nkind = \"postgres\"\nurl = {{ env = \"DATABASE\" }}\nschema = {:?}\nlease = \"5s\"\n\
-             [node]\nname = {:?}\nlisten = \"127.0.0.1:{}\"\nsecret = {{ env = \"NODE_SECRET\" }}\n\
+             [node]\nname = {:?}\nlisten = \"127.0.0.1:{}\"\n{}\n\
              seal = {{ env = \"NODE_SECRET\" }}\n",
             self.sections,
             self.database.schema(),
             NAMES[number],
             self.ports[number].number,
+            self.trust,
         );
         let (files, file) = running::configuration(&self.emulator, &sections);
         let secrets = [("DATABASE", self.database.url()), ("NODE_SECRET", SECRET)];
