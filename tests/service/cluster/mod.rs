@@ -25,6 +25,8 @@ use crate::{
 
 /// What the nodes know each other by.
 const SECRET: &str = "what-only-the-nodes-of-these-tests-know";
+/// Nodes know each other by their secret.
+const BY_SECRET: &str = "secret = { env = \"NODE_SECRET\" }";
 /// The names of the nodes, in their order.
 const NAMES: [&str; 4] = ["a", "b", "c", "d"];
 
@@ -68,7 +70,12 @@ pub(crate) struct Cluster {
 impl Cluster {
     /// Starts `count` nodes with the same `sections`, and waits until the connections that they name run.
     pub(crate) async fn start(count: usize, sections: &str) -> Self {
-        let mut cluster = Self::prepare(count, sections);
+        Self::start_with(count, sections, BY_SECRET).await
+    }
+
+    /// Starts nodes that know each other by `trust`.
+    pub(crate) async fn start_with(count: usize, sections: &str, trust: &str) -> Self {
+        let mut cluster = Self::prepare_with(count, sections, trust);
         for number in 0..count {
             cluster.begin(number).await;
         }
@@ -77,6 +84,10 @@ impl Cluster {
 
     /// An empty database and `count` nodes that do not run yet.
     pub(crate) fn prepare(count: usize, sections: &str) -> Self {
+        Self::prepare_with(count, sections, BY_SECRET)
+    }
+
+    fn prepare_with(count: usize, sections: &str, trust: &str) -> Self {
         Self {
             emulator: Arc::new(running::emulator()),
             database: Database::new(),
