@@ -103,6 +103,11 @@ impl Duties {
         self.state().runnable.contains_key(id)
     }
 
+    /// What a connection is that this node can run.
+    pub(crate) fn described(&self, id: &ConnectionId) -> Option<Described> {
+        self.state().runnable.get(id).map(|runnable| runnable.described.clone())
+    }
+
     /// Forgets a connection that exists no more. It has ended here.
     pub(crate) async fn remove(self: &Arc<Self>, id: &ConnectionId) -> Result<(), NodeTableError> {
         self.state().runnable.remove(id);

@@ -81,7 +81,7 @@ impl JoinedNode {
             })
         };
         let work = duties.run(Box::new(discover));
-        let neighbours = Neighbours { members: Arc::clone(&members), trust, listen };
+        let neighbours = Neighbours::new(Arc::clone(&members), Arc::clone(&duties), trust, listen);
         Ok(RunningNode { members, neighbours, duties, _work: work })
     }
 }

@@ -75,8 +75,8 @@ impl ConnectionHandle {
     }
 
     /// Ends the connection like [`Self::disconnect`], and deletes what the store keeps about the connection itself: the
-    /// agent's state that a caller set, the consumer after a step-up, and which conversations callers have loaded. Its
-    /// conversations stay stored.
+    /// agent's state that a caller set, the consumer after a step-up, which conversations callers have loaded, and webhooks
+    /// that other processes accepted for it. Its conversations stay stored.
     ///
     /// # Errors
     /// [`StoreError`]; the connection has ended, and some of its records may stay.

@@ -20,6 +20,7 @@ use super::{
     access::Access,
     capacity::Capacity,
     events::places::Places,
+    inbox::Inbox,
     metrics::{HttpMetrics, registry},
     nodes::Neighbours,
     origins::Origins,
@@ -73,6 +74,8 @@ pub struct State {
     pub(super) bodies: Room,
     /// Memory for bodies that must be read before their callers are authenticated.
     pub(super) unknown_bodies: Room,
+    /// Webhooks that this node accepts for other nodes.
+    pub(super) inbox: Inbox,
     /// Memory for files on their way to the platform.
     pub(super) uploads: Room,
     /// Permits for backups.
@@ -114,17 +117,18 @@ impl State {
             neighbours: None,
             webhooks,
             under_way: Arc::default(),
-            tertulia,
             access,
             recent: Recent::default(),
             recorder,
             bodies: Room::new(BODIES),
             unknown_bodies: Room::new(UNKNOWN_BODIES),
+            inbox: Inbox::new(tertulia.journal()),
             uploads: Room::new(UPLOADS),
             backups: Arc::new(Semaphore::new(BACKUPS)),
             leaving: CancellationToken::new(),
             closing,
             held: watch::Sender::new(()),
+            tertulia,
         }
     }
 
