@@ -13,7 +13,7 @@ use tertulia_actors::core::{
     tenure::{Beat, LeaseDuration, Membership, NodeEpoch, Observation, Standing},
 };
 
-use super::{Beaten, ClusterView, NodeRow, Peer};
+use super::{Beaten, ClusterView, Move, NodeRow, Peer, moves::Moves};
 
 /// The duties that a node knows, by its own configuration.
 type Known = Arc<BTreeMap<DutyName, DutySettings>>;
@@ -28,6 +28,7 @@ pub(super) struct Picture {
     /// The duties of each node's tenure, and the number of the change that they were read after.
     known: HashMap<NodeId, (NodeEpoch, u64, Known)>,
     duties: BTreeMap<DutyName, Assignment>,
+    moves: Moves,
     seen: u64,
     now: Millis,
 }
@@ -35,6 +36,7 @@ pub(super) struct Picture {
 impl Picture {
     pub(super) fn new(me: NodeId, lease: LeaseDuration) -> Self {
         Self {
+            moves: Moves::new(me.clone()),
             me,
             membership: Membership::new(lease),
             nodes: BTreeMap::new(),
@@ -51,8 +53,8 @@ impl Picture {
         self.seen
     }
 
-    /// The answer to a beat arrived at `now`.
-    pub(super) fn answered(&mut self, now: Millis, beaten: Beaten) {
+    /// The answer to a beat arrived at `now`. Returns the duties that this node has taken since.
+    pub(super) fn answered(&mut self, now: Millis, beaten: Beaten) -> Vec<Move> {
         self.now = now;
         self.membership.answered(now, beaten.nodes.iter().map(|row| (row.name.clone(), row.beat)));
         let before = std::mem::take(&mut self.beaten);
@@ -60,16 +62,27 @@ impl Picture {
             let same = before.get(&row.name).filter(|(beat, _)| *beat == row.beat);
             self.beaten.insert(row.name.clone(), same.copied().unwrap_or((row.beat, now)));
         }
+        for (node, (_, last)) in before {
+            if !self.beaten.contains_key(&node) {
+                self.moves.gone(node, last);
+            }
+        }
         self.nodes = beaten.nodes.into_iter().map(|row| (row.name.clone(), row)).collect();
         self.known.retain(|node, _| self.nodes.contains_key(node));
+        let mut moves = Vec::new();
         for duty in beaten.duties {
             if duty.is_removed {
                 self.duties.remove(&duty.name);
-            } else {
-                self.duties.insert(duty.name, duty.assignment);
+                continue;
             }
+            let is_draining = |node: &NodeId| self.nodes.get(node).is_some_and(|row| row.about.is_draining);
+            let before = self.duties.get(&duty.name);
+            moves.extend(self.moves.assigned(&duty.name, before, &duty.assignment, now, is_draining));
+            self.duties.insert(duty.name, duty.assignment);
         }
+        self.moves.forget_gone(&self.duties);
         self.seen = self.seen.max(beaten.changed);
+        moves
     }
 
     /// The nodes whose known duties must be read again.
@@ -105,7 +118,7 @@ impl Picture {
             about: row.about.clone(),
         };
         let nodes = self.nodes.values().map(|row| (row.name.clone(), peer(row))).collect();
-        ClusterView { me: self.me.clone(), placement, nodes }
+        ClusterView { me: self.me.clone(), placement, nodes, moves: self.moves.recent() }
     }
 
     fn node(&self, row: &NodeRow, own: Standing) -> Node {
