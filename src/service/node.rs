@@ -84,7 +84,7 @@ impl JoinedNode {
             })
         };
         let work = duties.run(Box::new(discover));
-        let neighbours = Neighbours { members: Arc::clone(&members), secret, listen };
+        let neighbours = Neighbours::new(Arc::clone(&members), secret, listen);
         Ok(RunningNode { members, neighbours, duties, _work: work })
     }
 }

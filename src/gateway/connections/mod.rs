@@ -166,7 +166,7 @@ async fn list(caller: Caller, asked: Query<page::PageQuery>) -> Result<Json<Page
     let ids: Vec<ConnectionId> = caller.connections().into_iter().filter(is_after).collect();
     let (ids, next_cursor) = page::cut(ids, limit, ConnectionId::clone, ConnectionId::to_string);
     let view = |id: ConnectionId| caller.connection(&id).ok()?.status().map(|status| View::new(id, status));
-    Ok(Json(Page { items: ids.into_iter().filter_map(view).collect(), next_cursor }))
+    Ok(Json(Page::new(ids.into_iter().filter_map(view).collect(), next_cursor)))
 }
 
 /// Reports the state of one connection.

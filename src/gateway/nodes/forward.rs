@@ -1,6 +1,6 @@
 //! Sends requests to the nodes that can serve them.
 
-use std::{borrow::Cow, sync::Arc, time::Duration};
+use std::{borrow::Cow, iter, sync::Arc, time::Duration};
 
 use actix_web::{
     Error, HttpMessage as _, HttpRequest, HttpResponse, ResponseError as _,
@@ -13,7 +13,7 @@ use actix_web::{
     middleware::Next,
     web::{Bytes, BytesMut, Data, Query},
 };
-use futures_util::{StreamExt as _, future::join_all};
+use futures_util::StreamExt as _;
 use serde::Deserialize;
 use tertulia_actors::core::{
     id::NodeId,
@@ -25,12 +25,13 @@ use super::{
     ForCaller, Neighbours,
     caller::{CALLER, describe},
     class::{Class, class},
+    gather::{self, Parts},
     merge::{Part, merge},
 };
 use crate::{
     cluster::{
         ClusterView, Holder,
-        peers::{PeerError, PeerRequest, PeerResponse, SECRET, read},
+        peers::{PeerError, PeerRequest, PeerResponse, SECRET},
     },
     gateway::{body, page, problem::Problem, state::State},
 };
@@ -39,8 +40,6 @@ use crate::{
 const MOVES_WITHIN: Duration = Duration::from_secs(20);
 /// How long another node may take to answer, longer than any request takes.
 const ANSWER_WITHIN: Duration = Duration::from_secs(120);
-/// How long another node may take to answer with its part of a list.
-const PART_WITHIN: Duration = Duration::from_secs(2);
 /// How often a duty is looked for.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// The largest body that is kept to be sent again, in bytes: any but that of an upload.
@@ -86,7 +85,7 @@ impl Outgoing {
     async fn of(request: &mut ServiceRequest) -> Result<Self, Problem> {
         let kept = request.headers().iter().filter(|(name, _)| !OWN.contains(name));
         let mut headers: Vec<_> = kept.map(|(name, value)| (name.clone(), value.clone())).collect();
-        headers.extend(describe(request).map(|caller| (CALLER, caller)));
+        headers.extend(describe(request.request()).map(|caller| (CALLER, caller)));
         let path = request.uri().path_and_query().map_or("/", |path| path.as_str()).to_owned();
         let length = request.headers().get(header::CONTENT_LENGTH);
         let length = length.and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
@@ -133,6 +132,7 @@ impl Outgoing {
             headers: self.headers.clone(),
             within,
         };
+        let began = Instant::now();
         let answered = match &mut self.body {
             Sendable::Kept(body) => request.send(&neighbours.secret, body.clone()).await,
             Sendable::Coming(payload) => match payload.take() {
@@ -140,6 +140,7 @@ impl Outgoing {
                 None => return Sent::Unknown,
             },
         };
+        neighbours.forwarded.count(&answered, began.elapsed());
         match answered {
             // The node does not have the duty any more, or not yet.
             Ok(response) if response.status() == StatusCode::MISDIRECTED_REQUEST => Sent::Again,
@@ -380,34 +381,9 @@ async fn together(
     };
     let limit = Query::<Limit>::from_query(request.query_string()).ok().and_then(|query| query.limit);
     let limit = page::limit(limit).unwrap_or(usize::MAX);
-    let view = newest(neighbours);
-    let outgoing = &outgoing;
-    let parts = join_all(view.peers().map(async |peer| {
-        let request = PeerRequest {
-            method: Method::GET,
-            address: &peer.about.address,
-            path: &outgoing.path,
-            headers: outgoing.headers.clone(),
-            within: PART_WITHIN,
-        };
-        let asking = async {
-            let answer = request.send(&neighbours.secret, Bytes::new()).await.ok()?;
-            if answer.status() != StatusCode::OK {
-                return None;
-            }
-            Part::read(&read(answer).await.ok()?)
-        };
-        (peer.name.to_string(), timeout(PART_WITHIN, asking).await.ok().flatten())
-    }))
-    .await;
-    let mut incomplete: Vec<String> = Vec::new();
-    let mut all = vec![first];
-    for (node, part) in parts {
-        match part {
-            Some(part) => all.push(part),
-            None => incomplete.push(node),
-        }
-    }
+    let Outgoing { path, headers, .. } = outgoing;
+    let Parts { answered, incomplete } = gather::ask(&path, headers, neighbours, Part::read).await;
+    let all = iter::once(first).chain(answered).collect();
     let merged = merge(all, limit, &incomplete);
     Ok(ServiceResponse::new(request, HttpResponse::Ok().json(merged)))
 }

@@ -8,11 +8,15 @@
 mod caller;
 mod class;
 mod forward;
+mod forwarded;
+mod gather;
 mod merge;
 mod neighbours;
 mod rows;
 
 pub(super) use caller::{ForCaller, described};
+pub(super) use class::{Class, class};
 pub(super) use forward::forward;
+pub(super) use gather::{Parts, ask_others, is_for_part};
 pub(crate) use neighbours::Neighbours;
 pub(super) use rows::routes;

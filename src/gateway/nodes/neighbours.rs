@@ -2,6 +2,7 @@
 
 use std::{net::SocketAddr, sync::Arc};
 
+use super::forwarded::ForwardMetrics;
 use crate::cluster::{Members, peers::NodeSecret};
 
 /// This node among others, as the gateway needs it.
@@ -13,4 +14,12 @@ pub(crate) struct Neighbours {
     pub(crate) secret: NodeSecret,
     /// Where this node listens to the others.
     pub(crate) listen: SocketAddr,
+    /// Counts the requests to the others.
+    pub(in crate::gateway) forwarded: ForwardMetrics,
+}
+
+impl Neighbours {
+    pub(crate) fn new(members: Arc<Members>, secret: NodeSecret, listen: SocketAddr) -> Self {
+        Self { members, secret, listen, forwarded: ForwardMetrics::default() }
+    }
 }
