@@ -58,8 +58,8 @@ pub(super) struct Place {
     pub(super) connection: Option<String>,
 }
 
-/// Separates the id of an item from its connection in a cursor.
-const SEPARATOR: char = '\0';
+/// Separates the id of an item from its connection in a cursor. No connection's id has it.
+const SEPARATOR: char = '/';
 
 impl Place {
     pub(super) fn new(id: &str, connection: Option<&str>) -> Self {
