@@ -10,7 +10,7 @@ use prometheus_client::{
 };
 use tertulia_actors::metrics::Latency;
 
-use super::{Move, MoveCause};
+use super::{DutyMove, MoveCause};
 
 /// The cause of a move, as a label.
 type Causes = Family<[(&'static str, &'static str); 1], Counter>;
@@ -64,7 +64,7 @@ impl ClusterMetrics {
     }
 
     /// Counts a move to this node.
-    pub(super) fn moved(&self, made: &Move) {
+    pub(super) fn moved(&self, made: &DutyMove) {
         self.takeovers.get_or_create(&[("cause", made.cause.word())]).inc();
         let Some(took) = made.took.map(|took| took.as_secs_f64()) else { return };
         match made.cause {

@@ -16,6 +16,6 @@ mod view;
 pub(crate) use duties::{Duties, Runnable};
 pub use members::Members;
 pub use metrics::ClusterMetrics;
-pub use moves::{Move, MoveCause};
+pub use moves::{DutyMove, MoveCause};
 pub use node_table::{Beaten, DutyRow, NodeAbout, NodeRow, NodeTable, NodeTableError};
 pub use view::{ClusterView, Holder, Peer};

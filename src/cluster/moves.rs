@@ -49,7 +49,7 @@ impl MoveCause {
 
 /// A duty that this node has taken.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Move {
+pub struct DutyMove {
     /// The duty.
     pub duty: DutyName,
     /// The node that had the duty before, if it is known.
@@ -76,7 +76,7 @@ struct Coming {
 pub(super) struct Moves {
     me: NodeId,
     /// The newest last.
-    recent: VecDeque<Move>,
+    recent: VecDeque<DutyMove>,
     coming: BTreeMap<DutyName, Coming>,
     /// The nodes that were fenced, with the time of the last new beat of each.
     lost: HashMap<NodeId, Millis>,
@@ -88,7 +88,7 @@ impl Moves {
     }
 
     /// The last moves to this node, the oldest first.
-    pub(super) fn recent(&self) -> Vec<Move> {
+    pub(super) fn recent(&self) -> Vec<DutyMove> {
         self.recent.iter().cloned().collect()
     }
 
@@ -110,7 +110,7 @@ impl Moves {
         after: &Assignment,
         now: Millis,
         is_draining: impl Fn(&NodeId) -> bool,
-    ) -> Option<Move> {
+    ) -> Option<DutyMove> {
         let is_to_come = |next: &Option<NodeId>| next.as_ref() == Some(&self.me);
         match after {
             Assignment::Held { by, .. } if *by == self.me => {
@@ -142,8 +142,8 @@ impl Moves {
     }
 
     /// What became of a duty that this node has; `None` if this node had it before.
-    fn made(&self, duty: &DutyName, before: Option<&Assignment>, coming: Option<Coming>, at: Millis) -> Option<Move> {
-        let made = |from, cause, took| Some(Move { duty: duty.clone(), from, cause, at, took });
+    fn made(&self, duty: &DutyName, before: Option<&Assignment>, coming: Option<Coming>, at: Millis) -> Option<DutyMove> {
+        let made = |from, cause, took| Some(DutyMove { duty: duty.clone(), from, cause, at, took });
         match before {
             Some(Assignment::Held { by, .. }) if *by == self.me => None,
             Some(Assignment::Held { by, .. }) if self.lost.contains_key(by) => {

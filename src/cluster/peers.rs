@@ -132,6 +132,18 @@ pub(crate) async fn read(mut response: PeerResponse) -> Result<Bytes, PeerError>
     response.body().limit(LARGEST_ANSWER).await.map_err(|error| PeerError::NoAnswer(error.to_string()))
 }
 
+/// Lets a node take duties again after a drain; `false` if it does not answer.
+pub(crate) async fn ask_to_rebalance(address: &str, secret: &NodeSecret) -> bool {
+    let request = PeerRequest {
+        method: Method::POST,
+        address,
+        path: "/internal/v1/rebalance",
+        headers: Vec::new(),
+        within: HINT_WITHIN,
+    };
+    request.send(secret, Bytes::new()).await.is_ok_and(|answer| answer.status().is_success())
+}
+
 /// Lets a node know that duties have changed, so that it looks at once. Without the hint it looks with its next beat.
 pub(crate) async fn hint(address: &str, secret: &NodeSecret) {
     let request = PeerRequest {

@@ -13,7 +13,7 @@ use tertulia_actors::core::{
     tenure::{Beat, LeaseDuration, Membership, NodeEpoch, Observation, Standing},
 };
 
-use super::{Beaten, ClusterView, Move, NodeRow, Peer, moves::Moves};
+use super::{Beaten, ClusterView, DutyMove, NodeRow, Peer, moves::Moves};
 
 /// The duties that a node knows, by its own configuration.
 type Known = Arc<BTreeMap<DutyName, DutySettings>>;
@@ -54,7 +54,7 @@ impl Picture {
     }
 
     /// The answer to a beat arrived at `now`. Returns the duties that this node has taken since.
-    pub(super) fn answered(&mut self, now: Millis, beaten: Beaten) -> Vec<Move> {
+    pub(super) fn answered(&mut self, now: Millis, beaten: Beaten) -> Vec<DutyMove> {
         self.now = now;
         self.membership.answered(now, beaten.nodes.iter().map(|row| (row.name.clone(), row.beat)));
         let before = std::mem::take(&mut self.beaten);

@@ -29,6 +29,7 @@ pub(super) fn listen(state: Data<State>, neighbours: &Neighbours) -> io::Result<
     let server = HttpServer::new(move || {
         let app = App::new().app_data(state.clone()).app_data(neighbours.clone()).wrap(from_fn(require));
         let app = app.route("/internal/v1/nudge", web::post().to(nudge));
+        let app = app.route("/internal/v1/rebalance", web::post().to(rebalance));
         app.into_utoipa_app().configure(routes).into_app()
     });
     let server = server.workers(WORKERS).disable_signals().shutdown_timeout(1).bind(listen)?.run();
@@ -55,6 +56,12 @@ async fn require(
         request.extensions_mut().insert(holder);
     }
     Ok(next.call(request).await?.map_into_boxed_body())
+}
+
+/// This node may take duties again after a drain.
+async fn rebalance(state: Data<State>) -> HttpResponse {
+    state.take_duties_again();
+    HttpResponse::NoContent().finish()
 }
 
 /// Something has changed in the database that this node should see at once.

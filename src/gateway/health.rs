@@ -1,5 +1,7 @@
 //! `/healthz`: the process is alive. `/readyz`: the service is ready. Probes need no token for either.
 
+use std::time::Duration;
+
 use actix_web::{HttpRequest, HttpResponse, Responder, get, http::StatusCode, web::Data};
 use serde::Serialize;
 use serde_json::json;
@@ -11,6 +13,9 @@ use utoipa::ToSchema;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::{connections::Life, problem::Problem, state::State};
+
+/// How old the newest complete look at the log of all nodes may be.
+const TAIL_WITHIN: Duration = Duration::from_secs(5);
 
 pub(super) fn routes(config: &mut ServiceConfig<'_>) {
     config.service(alive).service(ready);
@@ -84,7 +89,8 @@ impl From<&Lacking> for Missing {
     }
 }
 
-/// Reports whether the service is ready: it stores events, does not stop, and has tried each of its connections. A
+/// Reports whether the service is ready: it stores events, does not stop, and has tried each of its connections. A node of
+/// several must also be allowed to act, and be less than 5 seconds behind the events of the others. A
 /// connection was tried once it was ready, has failed, or waits because its login is refused, held elsewhere or
 /// throttled. A connection that cannot reach the platform counts as tried once another connection was ready.
 ///
@@ -100,6 +106,11 @@ async fn ready(state: Data<State>, request: HttpRequest) -> Result<HttpResponse,
     let tertulia = state.everything();
     if !tertulia.journal().is_healthy() {
         let detail = "events cannot be stored: the last commit failed and is being retried";
+        return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not-ready", detail));
+    }
+    let tail_lag = tertulia.journal().tail_lag();
+    if tail_lag.is_some_and(|lag| lag >= TAIL_WITHIN) {
+        let detail = "events of other nodes cannot be read, so event streams of this node stand still";
         return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not-ready", detail));
     }
     if !tertulia.journal().cluster().tenure().may_act() {

@@ -25,7 +25,7 @@ use super::{
     ForCaller, Neighbours,
     caller::{CALLER, describe},
     class::{Class, class},
-    gather::{self, Parts},
+    gather::{self, PART_WITHIN, Parts},
     merge::{Part, merge},
 };
 use crate::{
@@ -246,8 +246,14 @@ pub(in crate::gateway) async fn forward(
                 outgoing.restore(&mut request);
                 return Ok(next.call(request).await?.map_into_boxed_body());
             };
-            let answer = match outgoing.send(&neighbours, &peer.about.address, ANSWER_WITHIN).await {
+            let within = if is_only_looking { PART_WITHIN } else { ANSWER_WITHIN };
+            let answer = match outgoing.send(&neighbours, &peer.about.address, within).await {
                 Sent::Answered(answer) => pass_on(answer),
+                Sent::Again | Sent::Unknown if is_only_looking => {
+                    // What this node knows of the other one.
+                    outgoing.restore(&mut request);
+                    return Ok(next.call(request).await?.map_into_boxed_body());
+                }
                 Sent::Again => node_away(&peer.name).error_response(),
                 Sent::Unknown => outcome_unknown().error_response(),
             };

@@ -20,7 +20,7 @@ use super::{
 use crate::cluster::peers::{PeerRequest, read};
 
 /// How long another node may take to answer with its part.
-const PART_WITHIN: Duration = Duration::from_secs(2);
+pub(super) const PART_WITHIN: Duration = Duration::from_secs(2);
 
 /// The parts of the other nodes.
 #[derive(Debug, Default)]
@@ -42,6 +42,7 @@ pub(in crate::gateway) async fn ask_others<T>(
     neighbours: &Neighbours,
     parse: impl Fn(&[u8]) -> Option<T>,
 ) -> Parts<T> {
+    neighbours.are_known(PART_WITHIN).await;
     let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
     let caller = describe(request).map(|caller| (CALLER, caller));
     ask(path, caller.into_iter().collect(), neighbours, parse).await

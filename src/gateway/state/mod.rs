@@ -20,7 +20,7 @@ use super::{
     access::Access,
     capacity::Capacity,
     events::places::Places,
-    metrics::{HttpMetrics, registry},
+    metrics::{HttpMetrics, register_node, registry},
     nodes::Neighbours,
     origins::Origins,
     overview::{Recent, Recorder},
@@ -143,7 +143,8 @@ impl State {
 
     /// The same state at a node of several.
     #[must_use]
-    pub(crate) fn among(self, neighbours: Neighbours) -> Self {
+    pub(crate) fn among(mut self, neighbours: Neighbours) -> Self {
+        register_node(&mut self.registry, &neighbours, self.tertulia.journal());
         Self { neighbours: Some(neighbours), ..self }
     }
 
@@ -158,6 +159,13 @@ impl State {
     pub fn allowing(self, origins: &[String]) -> Self {
         self.access.rcu(|access| access.allowing(Origins::new(origins)));
         self
+    }
+
+    /// Ends a drain that an operator began. A node that stops drains on.
+    pub(super) fn take_duties_again(&self) {
+        if let Some(neighbours) = self.neighbours.as_ref().filter(|_| !self.leaving.is_cancelled()) {
+            neighbours.members.say(|about| about.is_draining = false);
+        }
     }
 
     /// The library without the limits of a caller. Only for resources that need no token, and for data that belongs to
