@@ -221,7 +221,8 @@ impl Shared {
             match answers.recv_timeout(patience) {
                 Ok((now, beaten)) => {
                     for made in picture.answered(now, beaten) {
-                        let (duty, from, cause) = (&made.duty, made.from.as_ref().map(NodeId::as_str), made.cause.word());
+                        let (duty, from, cause) =
+                            (&made.duty, made.from.as_ref().map(NodeId::as_str), made.cause.word());
                         tracing::info!(%duty, from, cause, took = ?made.took, "this node has taken a duty");
                         self.metrics.moved(&made);
                     }

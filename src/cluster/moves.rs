@@ -142,7 +142,13 @@ impl Moves {
     }
 
     /// What became of a duty that this node has; `None` if this node had it before.
-    fn made(&self, duty: &DutyName, before: Option<&Assignment>, coming: Option<Coming>, at: Millis) -> Option<DutyMove> {
+    fn made(
+        &self,
+        duty: &DutyName,
+        before: Option<&Assignment>,
+        coming: Option<Coming>,
+        at: Millis,
+    ) -> Option<DutyMove> {
         let made = |from, cause, took| Some(DutyMove { duty: duty.clone(), from, cause, at, took });
         match before {
             Some(Assignment::Held { by, .. }) if *by == self.me => None,
@@ -200,7 +206,10 @@ mod tests {
         let handed = [held("b", None), held("b", Some("a")), released(Some("a")), held("a", None)];
         assert_eq!(course(&handed, ""), Some((MoveCause::HandedOver, b(), Some(2))));
         assert_eq!(course(&handed, "b"), Some((MoveCause::Drained, b(), Some(2))));
-        assert_eq!(course(&[held("b", None), released(None), held("a", None)], ""), Some((MoveCause::Free, None, None)));
+        assert_eq!(
+            course(&[held("b", None), released(None), held("a", None)], ""),
+            Some((MoveCause::Free, None, None))
+        );
     }
 
     #[test]

@@ -139,6 +139,13 @@ fn as_f64(count: u64) -> f64 {
     count as f64
 }
 
+impl PartialEq for Latency {
+    /// Whether both have counted the same.
+    fn eq(&self, other: &Self) -> bool {
+        (self.counts(), self.nanos()) == (other.counts(), other.nanos())
+    }
+}
+
 impl Serialize for Latency {
     /// Serializes the count of each bucket, and the sum in nanoseconds.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

@@ -29,10 +29,7 @@ pub(in crate::gateway) fn register_node(registry: &mut Registry, neighbours: &Ne
     let own = registry.sub_registry_with_prefix(PREFIX);
     neighbours.members.metrics().register(own);
     neighbours.forwarded.register(own);
-    own.register_collector(Box::new(Nodes {
-        members: Arc::clone(&neighbours.members),
-        journal: Arc::clone(journal),
-    }));
+    own.register_collector(Box::new(Nodes { members: Arc::clone(&neighbours.members), journal: Arc::clone(journal) }));
 }
 
 /// The nodes and duties, read at each scrape.

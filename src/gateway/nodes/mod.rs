@@ -3,7 +3,7 @@
 //! A request that concerns a connection goes to the node that runs it, with the same path, headers and body (`forward`).
 //! Which requests those are follows from their paths (`class`). Nodes speak with each other on a listener of their own
 //! (`gateway::door`), where they show the secret that they share, and act for the caller that the first node has admitted
-//! (`caller`).
+//! (`caller`). A list is put together from the parts of all nodes (`gather`, `merge`).
 
 mod caller;
 mod class;
@@ -15,8 +15,7 @@ mod neighbours;
 mod rows;
 
 pub(super) use caller::{ForCaller, described};
-pub(super) use class::{Class, class};
 pub(super) use forward::forward;
-pub(super) use gather::{Parts, ask_others, is_for_part};
+pub(super) use gather::{ask_others, is_for_part};
 pub(crate) use neighbours::Neighbours;
 pub(super) use rows::routes;

@@ -172,7 +172,11 @@ impl View {
 /// The names of the duties whose assignment `is_meant`, as far as the caller sees them.
 fn duties(view: &ClusterView, caller: &Caller, is_meant: impl Fn(&Assignment) -> bool) -> Vec<String> {
     let duties: &BTreeMap<DutyName, Assignment> = &view.placement.duties;
-    duties.iter().filter(|(duty, now)| is_meant(now) && is_seen(duty, caller)).map(|(duty, _)| duty.to_string()).collect()
+    duties
+        .iter()
+        .filter(|(duty, now)| is_meant(now) && is_seen(duty, caller))
+        .map(|(duty, _)| duty.to_string())
+        .collect()
 }
 
 fn is_seen(duty: &DutyName, caller: &Caller) -> bool {

@@ -102,7 +102,7 @@ impl State {
         let closing = CancellationToken::new();
         let access = Access::new(tokens, limits, Origins::new(&[]), &closing);
         let access = Arc::new(ArcSwap::from_pointee(access));
-        let recorder = Recorder::start(&tertulia, &webhooks, &access, closing.clone());
+        let recorder = Recorder::new(&tertulia, &access, None);
         Self {
             registry,
             per_connection: MetricsPerConnection::default(),
@@ -145,6 +145,8 @@ impl State {
     #[must_use]
     pub(crate) fn among(mut self, neighbours: Neighbours) -> Self {
         register_node(&mut self.registry, &neighbours, self.tertulia.journal());
+        let me = neighbours.members.table().me().clone();
+        self.recorder = Recorder::new(&self.tertulia, &self.access, Some(me));
         Self { neighbours: Some(neighbours), ..self }
     }
 
@@ -159,6 +161,11 @@ impl State {
     pub fn allowing(self, origins: &[String]) -> Self {
         self.access.rcu(|access| access.allowing(Origins::new(origins)));
         self
+    }
+
+    /// Records the recent past from now on. Must be called inside an actix system.
+    pub(super) fn record(&self) {
+        self.recorder.begin(&self.tertulia, &self.webhooks, &self.access, self.closing.clone());
     }
 
     /// Ends a drain that an operator began. A node that stops drains on.

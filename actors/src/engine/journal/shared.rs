@@ -19,8 +19,8 @@ use tokio::sync::watch;
 
 use crate::{
     engine::{
-        Commit, CommitError, Committed, NewEvent, Retention, Step, Store, StoreError, StoredEvent, Tenure, batch::Batch,
-        window::Window,
+        Commit, CommitError, Committed, NewEvent, Retention, Step, Store, StoreError, StoredEvent, Tenure,
+        batch::Batch, window::Window,
     },
     metrics::Latency,
 };
