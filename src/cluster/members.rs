@@ -14,7 +14,7 @@ use std::{
 };
 
 use tertulia_actors::{
-    core::{id::NodeId, session::Millis, tenure::LeaseDuration},
+    core::{id::NodeId, session::Millis, tenure::LeaseDuration, time::Timestamp},
     engine::Tenure,
 };
 use tokio::sync::watch;
@@ -220,7 +220,8 @@ impl Shared {
         loop {
             match answers.recv_timeout(patience) {
                 Ok((now, beaten)) => {
-                    for made in picture.answered(now, beaten) {
+                    let wall = Timestamp(jiff::Timestamp::now().as_millisecond());
+                    for made in picture.answered(now, wall, beaten) {
                         let (duty, from, cause) =
                             (&made.duty, made.from.as_ref().map(NodeId::as_str), made.cause.word());
                         tracing::info!(%duty, from, cause, took = ?made.took, "this node has taken a duty");

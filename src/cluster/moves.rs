@@ -10,6 +10,7 @@ use tertulia_actors::core::{
     id::NodeId,
     placement::{Assignment, DutyName},
     session::Millis,
+    time::Timestamp,
 };
 
 /// The most moves that are kept.
@@ -56,8 +57,8 @@ pub struct DutyMove {
     pub from: Option<NodeId>,
     /// Why this node has taken the duty.
     pub cause: MoveCause,
-    /// When this node saw that it has the duty, by the clock of its tenure.
-    pub at: Millis,
+    /// When this node saw that it has the duty; only to be shown.
+    pub at: Timestamp,
     /// The time since the last sign of life of a lost node, or since this node saw that the duty was to come. `None` for other
     /// causes.
     pub took: Option<Duration>,
@@ -108,14 +109,15 @@ impl Moves {
         duty: &DutyName,
         before: Option<&Assignment>,
         after: &Assignment,
-        now: Millis,
+        (now, wall): (Millis, Timestamp),
         is_draining: impl Fn(&NodeId) -> bool,
     ) -> Option<DutyMove> {
         let is_to_come = |next: &Option<NodeId>| next.as_ref() == Some(&self.me);
         match after {
             Assignment::Held { by, .. } if *by == self.me => {
                 let coming = self.coming.remove(duty);
-                let made = self.made(duty, before, coming, now)?;
+                let (from, cause, took) = self.cause(before, coming, now)?;
+                let made = DutyMove { duty: duty.clone(), from, cause, at: wall, took };
                 self.recent.push_back(made.clone());
                 if self.recent.len() > KEPT {
                     self.recent.pop_front();
@@ -141,29 +143,27 @@ impl Moves {
         None
     }
 
-    /// What became of a duty that this node has; `None` if this node had it before.
-    fn made(
+    /// From whom and why this node has a duty now, and how long that took; `None` if this node had it before.
+    fn cause(
         &self,
-        duty: &DutyName,
         before: Option<&Assignment>,
         coming: Option<Coming>,
-        at: Millis,
-    ) -> Option<DutyMove> {
-        let made = |from, cause, took| Some(DutyMove { duty: duty.clone(), from, cause, at, took });
+        now: Millis,
+    ) -> Option<(Option<NodeId>, MoveCause, Option<Duration>)> {
         match before {
             Some(Assignment::Held { by, .. }) if *by == self.me => None,
             Some(Assignment::Held { by, .. }) if self.lost.contains_key(by) => {
-                let took = self.lost.get(by).map(|last| at.since(*last));
-                made(Some(by.clone()), MoveCause::NodeLost, took)
+                let took = self.lost.get(by).map(|last| now.since(*last));
+                Some((Some(by.clone()), MoveCause::NodeLost, took))
             }
             before => match (coming, before) {
                 (Some(Coming { from, since, is_drained }), _) => {
                     let cause = if is_drained { MoveCause::Drained } else { MoveCause::HandedOver };
-                    made(from, cause, Some(at.since(since)))
+                    Some((from, cause, Some(now.since(since))))
                 }
-                (None, None | Some(Assignment::Never)) => made(None, MoveCause::First, None),
-                (None, Some(Assignment::Held { by, .. })) => made(Some(by.clone()), MoveCause::HandedOver, None),
-                (None, Some(Assignment::Released { .. })) => made(None, MoveCause::Free, None),
+                (None, None | Some(Assignment::Never)) => Some((None, MoveCause::First, None)),
+                (None, Some(Assignment::Held { by, .. })) => Some((Some(by.clone()), MoveCause::HandedOver, None)),
+                (None, Some(Assignment::Released { .. })) => Some((None, MoveCause::Free, None)),
             },
         }
     }
@@ -189,7 +189,7 @@ mod tests {
         moves.gone("lost".into(), Millis(0));
         let (mut before, mut last) = (None, None);
         for (second, after) in (1..).zip(assignments) {
-            let now = Millis(second * 1_000);
+            let now = (Millis(second * 1_000), Timestamp(0));
             last = moves.assigned(&DutyName::Bulk, before, after, now, |node| node.as_str() == draining);
             before = Some(after);
         }
@@ -229,7 +229,7 @@ mod tests {
         let mut moves = Moves::new("a".into());
         for number in 0..2 * KEPT {
             let duty = DutyName::Connection(format!("bots-{number}").as_str().into());
-            moves.assigned(&duty, None, &held("a", None), Millis(0), |_| false).unwrap();
+            moves.assigned(&duty, None, &held("a", None), (Millis(0), Timestamp(0)), |_| false).unwrap();
         }
         let last = DutyName::Connection(format!("bots-{}", 2 * KEPT - 1).as_str().into());
         assert_eq!((moves.recent().len(), &moves.recent()[KEPT - 1].duty), (KEPT, &last));

@@ -11,6 +11,7 @@ use tertulia_actors::core::{
     placement::{Assignment, Capacity, DutyName, DutySettings, Node, NodeVersion, View},
     session::Millis,
     tenure::{Beat, LeaseDuration, Membership, NodeEpoch, Observation, Standing},
+    time::Timestamp,
 };
 
 use super::{Beaten, ClusterView, DutyMove, NodeRow, Peer, moves::Moves};
@@ -53,8 +54,8 @@ impl Picture {
         self.seen
     }
 
-    /// The answer to a beat arrived at `now`. Returns the duties that this node has taken since.
-    pub(super) fn answered(&mut self, now: Millis, beaten: Beaten) -> Vec<DutyMove> {
+    /// The answer to a beat arrived at `now`, which is `wall` by the usual clock. Returns the duties that this node has taken since.
+    pub(super) fn answered(&mut self, now: Millis, wall: Timestamp, beaten: Beaten) -> Vec<DutyMove> {
         self.now = now;
         self.membership.answered(now, beaten.nodes.iter().map(|row| (row.name.clone(), row.beat)));
         let before = std::mem::take(&mut self.beaten);
@@ -77,7 +78,7 @@ impl Picture {
             }
             let is_draining = |node: &NodeId| self.nodes.get(node).is_some_and(|row| row.about.is_draining);
             let before = self.duties.get(&duty.name);
-            moves.extend(self.moves.assigned(&duty.name, before, &duty.assignment, now, is_draining));
+            moves.extend(self.moves.assigned(&duty.name, before, &duty.assignment, (now, wall), is_draining));
             self.duties.insert(duty.name, duty.assignment);
         }
         self.moves.forget_gone(&self.duties);

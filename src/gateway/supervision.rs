@@ -244,11 +244,11 @@ mod tests {
             "connections": [{ "id": "a" }, { "id": "b", "restarts": 0 }],
             "totals": { "connectionRestarts": 2, "deadLetters": 7, "escalations": 9 }, "policies": { "fleet": 2 },
         });
-        let tree = put_together(own, vec![other], &["c".to_owned()]);
+        let whole = put_together(own, vec![other], &["c".to_owned()]);
         let expected = json!({
             "connections": [{ "id": "a" }, { "id": "b", "restarts": 1 }],
             "totals": { "connectionRestarts": 3, "deadLetters": 7 }, "policies": { "fleet": 1 }, "incomplete": ["c"],
         });
-        assert_eq!(tree, expected);
+        assert_eq!(whole, expected);
     }
 }

@@ -15,6 +15,8 @@ mod neighbours;
 mod rows;
 
 pub(super) use caller::{ForCaller, described};
+#[cfg(test)]
+pub(super) use class::{Class, class};
 pub(super) use forward::forward;
 pub(super) use gather::{ask_others, is_for_part};
 pub(crate) use neighbours::Neighbours;

@@ -9,16 +9,12 @@ use actix_web::{
     web::{Data, Json, Path},
 };
 use futures_util::future::join_all;
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use tertulia_actors::{
-    core::{
-        id::{ConnectionId, NodeId},
-        placement::{Assignment, DutyName},
-        tenure::Standing,
-    },
-    engine::Tenure,
+use tertulia_actors::core::{
+    id::{ConnectionId, NodeId},
+    placement::{Assignment, DutyName},
+    tenure::Standing,
 };
 use tokio::time::timeout;
 use utoipa::ToSchema;
@@ -130,9 +126,8 @@ struct MovesPart {
 
 impl MoveView {
     fn new(made: &DutyMove, me: &NodeId) -> Self {
-        let ago = i64::try_from(Tenure::now().since(made.at).as_millis()).unwrap_or(i64::MAX);
         Self {
-            time: Timestamp::now().as_millisecond().saturating_sub(ago),
+            time: made.at.0,
             duty: made.duty.to_string(),
             from: made.from.as_ref().map(ToString::to_string),
             to: me.to_string(),

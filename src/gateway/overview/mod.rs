@@ -68,6 +68,9 @@ struct Overview {
     /// The newest 200 notable events, the newest first. With a store, this includes previous runs. Null without
     /// `history`.
     notable: Option<Vec<Notable>>,
+    /// The number of nodes, as the node that answers last saw them; null for a process alone.
+    #[serde(default)]
+    nodes: Option<usize>,
     /// The nodes that did not answer in time, so that their numbers are missing; absent if there are none.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     incomplete: Vec<String>,
@@ -144,6 +147,7 @@ async fn overview(caller: Caller, asked: Query<Asked>, request: HttpRequest) -> 
     let mut all = own.with(parts.answered, parts.incomplete);
     let moving = caller.unheld().len();
     all.connections.moving = moving;
+    all.nodes = Some(neighbours.members.view().borrow().nodes.len());
     all.connections.total += moving;
     Ok(HttpResponse::Ok().json(all))
 }
@@ -177,6 +181,7 @@ async fn part(caller: &Caller) -> Result<Part, Problem> {
         dead_letters: caller.dead_letters().count().await?,
         minutes: None,
         notable: None,
+        nodes: None,
         incomplete: Vec::new(),
     };
     Ok(Part { overview: present, counted: state.recent.latency(metrics).filter(|_| is_whole) })

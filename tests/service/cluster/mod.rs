@@ -2,6 +2,7 @@
 
 mod moving;
 mod serving;
+mod views;
 
 use std::{sync::Arc, time::Duration};
 
