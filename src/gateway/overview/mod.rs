@@ -68,8 +68,8 @@ struct Overview {
     /// The newest 200 notable events, the newest first. With a store, this includes previous runs. Null without
     /// `history`.
     notable: Option<Vec<Notable>>,
-    /// The number of nodes, as the node that answers last saw them; null for a process alone.
-    #[serde(default)]
+    /// The number of nodes, as the node that answers last saw them; absent for a process alone.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
     nodes: Option<usize>,
     /// The nodes that did not answer in time, so that their numbers are missing; absent if there are none.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
@@ -88,9 +88,9 @@ struct Connections {
     failed: usize,
     /// Stopped on request.
     stopped: usize,
-    /// Run by no node at the moment: they move, or wait for a node that may run them.
-    #[serde(default)]
-    moving: usize,
+    /// Run by no node at the moment: they move, or wait for a node that may run them. Absent for a process alone.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    moving: Option<usize>,
 }
 
 /// The number of conversations; a conversation counts once for each connection that sees it.
@@ -146,7 +146,7 @@ async fn overview(caller: Caller, asked: Query<Asked>, request: HttpRequest) -> 
     let parts = ask_others(&request, neighbours, |text| serde_json::from_slice::<Part>(text).ok()).await;
     let mut all = own.with(parts.answered, parts.incomplete);
     let moving = caller.unheld().len();
-    all.connections.moving = moving;
+    all.connections.moving = Some(moving);
     all.nodes = Some(neighbours.members.view().borrow().nodes.len());
     all.connections.total += moving;
     Ok(HttpResponse::Ok().json(all))

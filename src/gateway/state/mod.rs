@@ -8,7 +8,7 @@ mod caller;
 mod dead_letters;
 mod webhooks;
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::AtomicBool};
 
 use arc_swap::ArcSwap;
 use prometheus_client::registry::Registry;
@@ -77,6 +77,8 @@ pub struct State {
     pub(super) uploads: Room,
     /// Permits for backups.
     pub(super) backups: Arc<Semaphore>,
+    /// Whether `/readyz` has reported that the service is ready.
+    pub(super) was_ready: AtomicBool,
     /// Cancelled before the gateway stops, so that `/readyz` reports it.
     pub(super) leaving: CancellationToken,
     /// Cancelled when the gateway stops, for requests that would last longer.
@@ -122,6 +124,7 @@ impl State {
             unknown_bodies: Room::new(UNKNOWN_BODIES),
             uploads: Room::new(UPLOADS),
             backups: Arc::new(Semaphore::new(BACKUPS)),
+            was_ready: AtomicBool::new(false),
             leaving: CancellationToken::new(),
             closing,
             held: watch::Sender::new(()),

@@ -2,17 +2,18 @@
 
 #![allow(clippy::panic, reason = "a test fails by a panic")]
 
-use std::{collections::BTreeSet, thread};
+use std::{collections::BTreeSet, sync::Arc, thread};
 
 use awc::http::Method;
 use serde_json::{Value, json};
-use tertulia::{cluster::Members, engine::postgres::PostgresParts};
+use tertulia::cluster::Members;
 use tertulia_actors::core::{id::ConnectionId, tenure::LeaseDuration};
 use tokio::time::{sleep, timeout};
 
 use super::{BOTS, Cluster, NAMES};
 use crate::{
     gateway::ids,
+    operations::metrics::{PAGE, are_as_listed, described, listed},
     postgres::about,
     running::{LOOK_EVERY, PATIENCE},
 };
@@ -38,14 +39,15 @@ async fn same(cluster: &Cluster, path: &str) -> u16 {
     let mut last = Vec::new();
     let asking = async {
         loop {
-            last.clear();
+            let mut now = Vec::new();
             for node in 0..3 {
                 let accept = [("accept", "application/json")];
                 let answer = cluster.node(node).request(Method::GET, path, &accept, None).await;
                 let mut json = answer.json;
                 without_own(&mut json);
-                last.push((answer.status, json));
+                now.push((answer.status, json));
             }
+            last = now;
             if last[0] == last[1] && last[1] == last[2] {
                 return last[0].0;
             }
@@ -63,7 +65,9 @@ fn address(path: &str, conversation: &str, letter: &str, webhook: &str, job: &st
     let filled = filled.replace("{node}", NAMES[1]);
     assert!(!filled.contains('{'), "{path} needs a name");
     match path {
-        "/v1/conversations/{conversation}/files" => format!("{filled}?path=/none"),
+        "/v1/conversations/{conversation}/files" => format!("{filled}?path=/none&connection=bots-1"),
+        // Several connections see the conversation, each with its own part in it.
+        _ if path.starts_with("/v1/conversations/{conversation}") => format!("{filled}?connection=bots-1"),
         "/v1/overview" => format!("{filled}?history=false"),
         "/v1/events" => format!("{filled}?after=earliest"),
         _ => filled,
@@ -81,7 +85,7 @@ async fn every_row_that_is_read_gives_the_same_answer_at_every_node() {
     let letters = cluster.node(1).service.tertulia().dead_letters();
     letters.put_undelivered("test", &ConnectionId::from("bots-1"), None, "nobody listens".to_owned(), b"{}");
     let letter = ids(&cluster.until(2, "/v1/dead-letters", |list| ids(list, "id").len() == 1).await, "id").remove(0);
-    let hook = json!({ "url": "https://127.0.0.1:1/", "enabled": false });
+    let hook = json!({ "url": "https://8.8.8.8/", "enabled": false });
     let made = cluster.node(0).post("/v1/webhooks", &hook).await;
     let webhook = made.json["id"].as_str().unwrap_or_else(|| panic!("{}", made.text)).to_owned();
     let made = cluster.node(1).post("/v1/bulk", &json!({ "operation": "close", "filter": { "skill": "none" } })).await;
@@ -160,6 +164,7 @@ async fn nodes_say_what_they_have_taken_from_whom_and_why() {
     };
     cluster.until(holder, "/v1/nodes", is_taken_over).await;
     let metrics = cluster.node(holder).get("/metrics").await.text;
+    are_as_listed(&described(&metrics), &listed(PAGE));
     let value = |series: &str| {
         let line = metrics.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
         line.unwrap_or_else(|| panic!("no {series} in {metrics}")).parse::<f64>().unwrap()
@@ -215,10 +220,10 @@ async fn a_connection_that_no_node_runs_is_listed_at_every_node() {
 async fn a_node_that_does_not_answer_is_named_in_lists() {
     let cluster = Cluster::start(1, BOTS).await;
     cluster.ready(["bots-1", "bots-2", "bots-3"]).await;
-    // A node that beats, and that nobody reaches.
-    let joining = || thread::scope(|scope| scope.spawn(|| cluster.database.join("z")).join().unwrap());
-    let PostgresParts { nodes, tenure, .. } = joining();
-    let _beating = Members::start(nodes, tenure, LeaseDuration::default(), about()).unwrap();
+    // A node that beats, and that nobody reaches. Its sessions have runtimes of their own.
+    let parts = thread::scope(|scope| scope.spawn(|| cluster.database.join("z")).join().unwrap());
+    let nodes = Arc::clone(&parts.nodes);
+    let beating = Members::start(nodes, parts.tenure.clone(), LeaseDuration::default(), about()).unwrap();
     cluster.until(0, "/v1/nodes", |nodes| ids(nodes, "id") == ["a", "z"]).await;
     for path in ["/v1/connections", "/v1/conversations", "/v1/rings", "/v1/overview", "/v1/supervision", "/v1/nodes"] {
         let answer = cluster.node(0).get(path).await;
@@ -227,6 +232,11 @@ async fn a_node_that_does_not_answer_is_named_in_lists() {
     // What the others know of it.
     let seen = cluster.node(0).get("/v1/nodes/z").await;
     assert_eq!((seen.status, &seen.json["moves"]), (200, &Value::Null), "{}", seen.text);
+    let ending = move || {
+        beating.stop();
+        drop((beating, parts));
+    };
+    thread::spawn(ending).join().unwrap();
 }
 
 #[actix_rt::test]
@@ -250,8 +260,9 @@ async fn a_log_read_at_changing_nodes_by_one_cursor_has_every_event_once() {
             for event in page["items"].as_array().unwrap() {
                 let offset = event["id"].as_str().unwrap().rsplit_once('-').unwrap().1.parse::<u64>().unwrap();
                 offsets.push(offset);
-                let is_of_bot = event["source"].as_str().unwrap().ends_with("bots-1");
-                if is_of_bot && let Some(body) = event["data"]["message"]["body"].as_str() {
+                if event["connection"] == "bots-1"
+                    && let Some(body) = event["data"]["body"].as_str()
+                {
                     seen.push(body.to_owned());
                 }
             }
