@@ -92,7 +92,7 @@ export class NodesView {
       moves.length > 0 ? moves : [{ none: true }],
       ({ none, time, duty, to }) => (none ? 'none' : `${time} ${duty} ${to}`),
       move,
-      (element, { time }) => element.when && setTime(element.when, time),
+      (element, { time }) => element.moved && setTime(element.moved, time),
     );
   }
 }
@@ -174,6 +174,6 @@ function move({ none, duty, from, to, cause, seconds }) {
     Number.isFinite(seconds) ? el('span', { class: 'muted', text: `after ${took(seconds)}` }) : null,
     when,
   );
-  element.when = when;
+  element.moved = when;
   return element;
 }
