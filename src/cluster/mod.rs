@@ -11,6 +11,7 @@ mod moves;
 mod node_table;
 pub(crate) mod peers;
 mod picture;
+pub(crate) mod trust;
 mod view;
 
 pub(crate) use duties::{Duties, Runnable};
@@ -18,4 +19,5 @@ pub use members::Members;
 pub use metrics::ClusterMetrics;
 pub use moves::{DutyMove, MoveCause};
 pub use node_table::{Beaten, DutyRow, NodeAbout, NodeRow, NodeTable, NodeTableError};
+pub use trust::TrustError;
 pub use view::{ClusterView, Holder, Peer};

@@ -134,3 +134,95 @@ impl Picture {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tertulia_actors::core::placement::FencingToken;
+
+    use super::{super::DutyRow, *};
+
+    fn row(name: &str, number: u64, knows: u64) -> NodeRow {
+        let about = crate::cluster::NodeAbout {
+            address: format!("{name}:1"),
+            version: "1.2.3".to_owned(),
+            since: 0,
+            capacity: 2_000,
+            labels: ["eu".into()].into(),
+            is_draining: false,
+            knows,
+            connections: 0,
+            conversations: 0,
+        };
+        NodeRow { name: name.into(), beat: Beat { epoch: NodeEpoch(1), number }, about }
+    }
+
+    fn duty(name: &str, assignment: Assignment, is_removed: bool) -> DutyRow {
+        DutyRow { name: DutyName::Connection(name.into()), assignment, is_removed }
+    }
+
+    fn held(by: &str) -> Assignment {
+        Assignment::Held { by: by.into(), token: FencingToken(1), next: None }
+    }
+
+    fn picture() -> Picture {
+        Picture::new("a".into(), LeaseDuration::default())
+    }
+
+    fn at(seconds: u64) -> Millis {
+        Millis(1_000 * seconds)
+    }
+
+    #[test]
+    fn a_node_without_beats_is_silent_after_a_lease_and_this_one_never_is() {
+        let mut picture = picture();
+        // With the same beats again and again, and answers that come as often as they should.
+        let mut seconds = 0;
+        while picture.silent().is_empty() {
+            let beats = Beaten { nodes: vec![row("a", 1, 0), row("b", 7, 0)], ..Beaten::default() };
+            picture.answered(at(seconds), Timestamp(0), beats);
+            seconds += 1;
+        }
+        assert_eq!(Duration::from_secs(seconds - 1), LeaseDuration::default().get());
+        assert_eq!(picture.silent(), [("b".into(), Beat { epoch: NodeEpoch(1), number: 7 })]);
+        let view = picture.view(Standing::Valid);
+        assert_eq!(view.placement.nodes["a"].standing, Standing::Valid);
+        assert_eq!(view.placement.nodes["b"].standing, Standing::Suspended);
+        assert_eq!(view.nodes["b"].silent_for, LeaseDuration::default().get());
+        assert_eq!(view.peers().count(), 0);
+    }
+
+    #[test]
+    fn changes_of_duties_add_up_and_removed_ones_are_gone() {
+        let mut picture = picture();
+        let duties = vec![duty("one", held("a"), false), duty("two", held("a"), false)];
+        picture.answered(at(0), Timestamp(0), Beaten { nodes: vec![row("a", 1, 0)], duties, changed: 5 });
+        let duties = vec![duty("one", Assignment::Never, false), duty("two", held("a"), true)];
+        picture.answered(at(1), Timestamp(0), Beaten { nodes: vec![row("a", 2, 0)], duties, changed: 9 });
+        // An answer without changes takes nothing away.
+        picture.answered(at(2), Timestamp(0), Beaten { nodes: vec![row("a", 3, 0)], changed: 9, ..Beaten::default() });
+        assert_eq!(picture.seen(), 9);
+        let duties = picture.view(Standing::Valid).placement.duties;
+        assert_eq!(duties.into_iter().collect::<Vec<_>>(), [("connection/one".into(), Assignment::Never)]);
+    }
+
+    #[test]
+    fn what_a_node_can_do_is_read_again_when_it_says_so_or_joins_again() {
+        let mut picture = picture();
+        let names = |picture: &Picture| picture.outdated().iter().map(ToString::to_string).collect::<Vec<_>>();
+        let beats = |rows: [NodeRow; 2]| Beaten { nodes: rows.into(), ..Beaten::default() };
+        picture.answered(at(0), Timestamp(0), beats([row("a", 1, 1), row("b", 1, 1)]));
+        assert_eq!(names(&picture), ["a", "b"]);
+        for node in ["a", "b"] {
+            picture.learned(&node.into(), [(DutyName::Bulk, DutySettings::default())].into());
+        }
+        picture.answered(at(1), Timestamp(0), beats([row("a", 2, 1), row("b", 2, 2)]));
+        assert_eq!(names(&picture), ["b"]);
+        let again = NodeRow { beat: Beat { epoch: NodeEpoch(2), number: 0 }, ..row("a", 0, 1) };
+        picture.answered(at(2), Timestamp(0), beats([again, row("b", 3, 2)]));
+        assert_eq!(names(&picture), ["a", "b"]);
+        // A plan is made from what was read last.
+        let node = &picture.view(Standing::Valid).placement.nodes["b"];
+        assert!(node.duties.contains_key(&DutyName::Bulk) && node.labels.contains("eu"));
+        assert_eq!(node.capacity, Capacity::new(2.0).unwrap());
+    }
+}

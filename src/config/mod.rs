@@ -45,7 +45,7 @@ pub use problem::{Place, Problem};
 pub use proxy::Proxy;
 pub use supervision::{Restarts, Supervision, Systemic};
 pub use telemetry::{MetricsPerConnection, Telemetry};
-pub use tls::{Tls, TlsError, TlsFiles};
+pub use tls::{NodeTls, Tls, TlsError, TlsFiles};
 pub use webhooks::Webhooks;
 
 use field::Field;

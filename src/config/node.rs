@@ -8,7 +8,7 @@ use tertulia_actors::core::{
     placement::{Capacity, DutySettings, Weight},
 };
 
-use super::field::Field;
+use super::{field::Field, tls::NodeTls};
 
 /// The longest name or label, in bytes.
 const LONGEST_NAME: usize = 64;
@@ -24,8 +24,10 @@ pub struct Node {
     pub listen: SocketAddr,
     /// How other nodes reach it, as `host:port`; the address where it listens if `None`.
     pub advertise: Option<String>,
-    /// What nodes know each other by: a text of 32 bytes or more, the same at all nodes.
-    pub secret: SecretString,
+    /// What nodes know each other by: a text of 32 bytes or more, the same at all nodes. `None` if certificates alone do.
+    pub secret: Option<SecretString>,
+    /// The certificates that nodes know each other by. `None` leaves requests between nodes unencrypted.
+    pub tls: Option<NodeTls>,
     /// How much it takes on, relative to other nodes; 1 by default.
     pub capacity: Capacity,
     /// Its labels, which connections refer to.
@@ -47,11 +49,15 @@ impl Node {
         }
         let mut section = field.section();
         let (name, listen, advertise) = (section.field("name"), section.field("listen"), section.field("advertise"));
-        let secret = section.field("secret");
+        let (secret, tls) = (section.field("secret"), section.field("tls"));
         let (capacity, labels, seal) = (section.field("capacity"), section.field("labels"), section.field("seal"));
         section.finish();
 
-        let secret = header_secret(secret.required());
+        let is_certified = tls.is_present();
+        let tls = if is_certified { NodeTls::read(tls).map(Some) } else { Some(None) };
+        // Without certificates, the secret is all that nodes know each other by.
+        let is_optional = is_certified && !secret.is_present();
+        let secret = if is_optional { Some(None) } else { header_secret(secret.required()).map(Some) };
         let name = name.parse(node_name).map(|name| NodeId::from(name.as_str()));
         let listen = listen.required().parse(|text| text.parse().map_err(|_| not_an_address(text)));
         let advertise = advertise.parse(|text| match text.rsplit_once(':') {
@@ -72,6 +78,7 @@ impl Node {
             listen: listen?,
             advertise,
             secret: secret?,
+            tls: tls?,
             capacity: capacity.unwrap_or_default(),
             labels,
             seal,

@@ -1,8 +1,8 @@
-//! `gateway.tls`: the certificate that the gateway presents.
+//! `gateway.tls`: the certificate that the gateway presents. `node.tls`: the one that nodes know each other by.
 
 use std::{fmt, fs, io, path::PathBuf};
 
-use rustls::{crypto::ring, sign::CertifiedKey};
+use rustls::{RootCertStore, crypto::ring, sign::CertifiedKey};
 use rustls_pki_types::{
     CertificateDer, PrivateKeyDer,
     pem::{self, PemObject as _},
@@ -10,7 +10,7 @@ use rustls_pki_types::{
 
 use super::field::Field;
 
-/// The files of the gateway's certificate.
+/// The files of a certificate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tls {
     /// PEM file of the certificate, followed by the certificates that lead to its authority.
@@ -48,6 +48,51 @@ pub enum TlsError {
     },
 }
 
+/// The files by which nodes know each other: each presents its certificate, and accepts those of one authority.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NodeTls {
+    /// What the node presents, as a server and as a client.
+    pub own: Tls,
+    /// PEM file of the authority that signed the certificates of all nodes, and of nobody else.
+    pub authority: PathBuf,
+}
+
+impl NodeTls {
+    pub(super) fn read(field: Field<'_>) -> Option<Self> {
+        if !field.is_present() {
+            return None;
+        }
+        let mut section = field.section();
+        let certificate = section.field("certificate").required();
+        let key = section.field("key").required();
+        let authority = section.field("ca").required();
+        section.finish();
+        let own = Tls::read_pair(certificate, key)?;
+        authority.parse(|authority| {
+            let tls = Self { own, authority: PathBuf::from(authority) };
+            tls.authorities().map(|_| tls).map_err(|error| error.to_string())
+        })
+    }
+
+    /// Reads the authority.
+    ///
+    /// # Errors
+    /// [`TlsError`].
+    pub fn authorities(&self) -> Result<RootCertStore, TlsError> {
+        let not_pem = || TlsError::NotPem { file: self.authority.clone(), what: "certificate of an authority" };
+        let text = read(&self.authority)?;
+        let mut roots = RootCertStore::empty();
+        for certificate in CertificateDer::pem_slice_iter(&text) {
+            roots.add(certificate.map_err(|_| not_pem())?).map_err(|_| not_pem())?;
+        }
+        if roots.is_empty() { Err(not_pem()) } else { Ok(roots) }
+    }
+}
+
+fn read(file: &PathBuf) -> Result<Vec<u8>, TlsError> {
+    fs::read(file).map_err(|source| TlsError::Unreadable { file: file.clone(), source })
+}
+
 /// The content of a certificate's files.
 #[derive(Clone, PartialEq, Eq)]
 pub struct TlsFiles {
@@ -70,6 +115,10 @@ impl Tls {
         let certificate = section.field("certificate").required();
         let key = section.field("key").required();
         section.finish();
+        Self::read_pair(certificate, key)
+    }
+
+    fn read_pair(certificate: Field<'_>, key: Field<'_>) -> Option<Self> {
         let certificate = certificate.text().map(PathBuf::from);
         // The key completes the pair, so mistakes of the pair are reported at the key.
         key.parse(|key| {
@@ -85,8 +134,6 @@ impl Tls {
     /// # Errors
     /// [`TlsError::Unreadable`].
     pub fn files(&self) -> Result<TlsFiles, TlsError> {
-        let read =
-            |file: &PathBuf| fs::read(file).map_err(|source| TlsError::Unreadable { file: file.clone(), source });
         Ok(TlsFiles { certificate: read(&self.certificate)?, key: read(&self.key)? })
     }
 

@@ -25,6 +25,7 @@ const WORKERS: usize = 1;
 /// Listens to other nodes.
 pub(super) fn listen(state: Data<State>, neighbours: &Neighbours) -> io::Result<ServerHandle> {
     let listen = neighbours.listen;
+    let tls = neighbours.trust.server();
     let neighbours = Data::new(neighbours.clone());
     let server = HttpServer::new(move || {
         let app = App::new().app_data(state.clone()).app_data(neighbours.clone()).wrap(from_fn(require));
@@ -32,7 +33,12 @@ pub(super) fn listen(state: Data<State>, neighbours: &Neighbours) -> io::Result<
         let app = app.route("/internal/v1/rebalance", web::post().to(rebalance));
         app.into_utoipa_app().configure(routes).into_app()
     });
-    let server = server.workers(WORKERS).disable_signals().shutdown_timeout(1).bind(listen)?.run();
+    let server = server.workers(WORKERS).disable_signals().shutdown_timeout(1);
+    let server = match tls {
+        Some(tls) => server.bind_rustls_0_23(listen, tls)?,
+        None => server.bind(listen)?,
+    };
+    let server = server.run();
     let handle = server.handle();
     actix_web::rt::spawn(server);
     Ok(handle)
@@ -44,7 +50,7 @@ async fn require(
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let (neighbours, state) = (request.app_data::<Data<Neighbours>>(), request.app_data::<Data<State>>());
-    let is_node = neighbours.is_some_and(|neighbours| neighbours.secret.is_shown(request.headers()));
+    let is_node = neighbours.is_some_and(|neighbours| neighbours.trust.is_shown(request.headers()));
     let holder = state.and_then(|state| described(request.headers(), state.closing.child_token()));
     if !is_node {
         let problem =

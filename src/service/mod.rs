@@ -26,6 +26,7 @@ use tokio::{
 
 use crate::{
     bulk::Bulk,
+    cluster::TrustError,
     config::{self, Configuration, ConfigurationError, Engine, Environment, TlsError},
     engine::{Seal, embedded::OpenError, postgres},
     fleet::{AddedConnections, Described, describe},
@@ -60,6 +61,9 @@ pub enum ServiceError {
         /// The system's error.
         source: io::Error,
     },
+    /// What nodes know each other by cannot be used.
+    #[error(transparent)]
+    Trust(#[from] TrustError),
     /// Several processes share the data, and this one has no address for the others.
     #[error("the engine is shared, and [node] is missing")]
     NoNode,
@@ -200,7 +204,7 @@ impl Service {
         gateway.leave();
         let tenure = tertulia.journal().cluster().tenure();
         // A fenced node has nothing to hand over any more.
-        if let Some(node) = node.as_ref().filter(|_| *tenure.standing().borrow() != Standing::Over) {
+        if let Some(node) = node.as_ref().filter(|_| !tenure.is_over()) {
             node.duties.drain(within / 2).await;
         }
         // The rest of the time is for closing the sockets.

@@ -20,10 +20,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::ServiceError;
 use crate::{
-    cluster::{
-        Duties, Members, NodeAbout, Runnable,
-        peers::{self, NodeSecret},
-    },
+    cluster::{Duties, Members, NodeAbout, Runnable, peers, trust::NodeTrust},
     config::{self, Admissible, Configuration, Environment},
     engine::postgres::{PostgresCluster, PostgresNodes},
     fleet::{AddedConnections, describe},
@@ -42,7 +39,7 @@ pub(super) struct JoinedNode {
     pub(super) tenure: Tenure,
     pub(super) lease: LeaseDuration,
     pub(super) about: NodeAbout,
-    pub(super) secret: NodeSecret,
+    pub(super) trust: NodeTrust,
     pub(super) listen: SocketAddr,
 }
 
@@ -62,7 +59,7 @@ impl JoinedNode {
         configuration: &Configuration,
         added: &[Value],
     ) -> Result<RunningNode, ServiceError> {
-        let Self { nodes, cluster, tenure, lease, about, secret, listen } = self;
+        let Self { nodes, cluster, tenure, lease, about, trust, listen } = self;
         let members = Members::start(nodes, tenure, lease, about).map_err(ServiceError::Thread)?;
         let own = configuration.connections.iter().map(|connection| {
             let runnable = Runnable { described: describe(connection), settings: connection.nodes.clone() };
@@ -71,10 +68,10 @@ impl JoinedNode {
         let admissible = configuration.gateway.admissible.clone();
         let known: Vec<_> = runnable(added, &admissible).into_iter().chain(own).collect();
         let hint = {
-            let secret = secret.clone();
+            let trust = trust.clone();
             move |address: String| {
-                let secret = secret.clone();
-                actix_rt::spawn(async move { peers::hint(&address, &secret).await });
+                let trust = trust.clone();
+                actix_rt::spawn(async move { peers::hint(&address, &trust).await });
             }
         };
         let duties = Duties::new(Arc::clone(tertulia), Arc::clone(&members), known, Box::new(hint));
@@ -94,7 +91,7 @@ impl JoinedNode {
             })
         };
         let work = duties.run(Box::new(discover));
-        let neighbours = Neighbours::new(Arc::clone(&members), secret, listen);
+        let neighbours = Neighbours::new(Arc::clone(&members), trust, listen);
         let load = note_load(Arc::downgrade(tertulia), Arc::clone(&members));
         Ok(RunningNode { members, neighbours, duties, _work: work, _load: load })
     }

@@ -10,7 +10,7 @@ use tertulia_actors::{
 
 use super::{ServiceError, node::JoinedNode, retention};
 use crate::{
-    cluster::peers::NodeSecret,
+    cluster::trust::NodeTrust,
     config::{Configuration, EmbeddedEngine, EngineKind, Node, PostgresEngine},
     engine::{
         embedded::{EmbeddedCluster, EmbeddedStore, FileLeases},
@@ -65,14 +65,14 @@ impl OpenedStore {
         });
         let (parts, added) = opened.unwrap_or(Err(ServiceError::Panicked))?;
         let postgres::PostgresParts { store, nodes, cluster, tenure } = parts;
-        let secret = NodeSecret::new(&node.secret);
+        let trust = NodeTrust::new(node.secret.as_ref(), node.tls.as_ref())?;
         let joined = JoinedNode {
             nodes,
             cluster: Arc::clone(&cluster),
             tenure,
             lease: engine.lease,
             about,
-            secret,
+            trust,
             listen: node.listen,
         };
         Ok(Self { store, cluster, added, joined: Some(joined) })

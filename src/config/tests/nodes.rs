@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use secrecy::ExposeSecret;
 use tertulia_actors::core::placement::{Capacity, DutySettings, Weight};
 
 use super::*;
@@ -34,7 +35,8 @@ fn a_shared_engine_and_a_node_have_defaults() {
     let node = configuration.node.as_ref().unwrap();
     assert_eq!((&node.name, &node.advertise, node.capacity), (&None, &None, Capacity::default()));
     assert!(node.labels.is_empty() && node.seal.is_none());
-    assert_eq!(node.secret.expose_secret(), SECRET);
+    assert_eq!(node.secret.as_ref().map(ExposeSecret::expose_secret), Some(SECRET));
+    assert_eq!(node.tls, None);
     let printed = format!("{configuration:?}");
     assert!(!printed.contains(CANARY) && !printed.contains(SECRET), "{printed}");
 }
@@ -54,6 +56,28 @@ fn everything_about_a_node_can_be_set() {
     assert_eq!(node.capacity, Capacity::new(0.5).unwrap());
     assert_eq!(node.labels, ["eu".into(), "big".into()].into());
     assert!(node.seal.is_some());
+}
+
+#[test]
+fn certificates_may_stand_in_for_the_secret() {
+    let directory = tempfile::tempdir().unwrap();
+    let made = rcgen::generate_simple_self_signed(["node-a".to_owned()]).unwrap();
+    let file = |name: &str| directory.path().join(name).display().to_string();
+    fs::write(file("cert"), made.cert.pem()).unwrap();
+    fs::write(file("key"), made.signing_key.serialize_pem()).unwrap();
+    let of = |key: &str, ca: &str| {
+        let tls = format!("tls = {{ certificate = {:?}, key = {:?}, ca = {:?} }}", file("cert"), file(key), file(ca));
+        format!("{ENGINE}[node]\nlisten = \"127.0.0.1:1\"\n{tls}\n")
+    };
+    let node = Configuration::parse(&of("key", "cert"), &variables()).unwrap().node.unwrap();
+    assert!(node.secret.is_none() && node.tls.is_some());
+    let both = of("key", "cert") + "secret = { env = \"CLUSTER\" }\n";
+    let node = Configuration::parse(&both, &variables()).unwrap().node.unwrap();
+    assert!(node.secret.is_some() && node.tls.is_some());
+    let mistaken = format!("6 node.tls.ca: {} has no certificate of an authority in PEM", file("key"));
+    assert_mistakes_in(&of("key", "key"), &[&mistaken]);
+    let mistaken = format!("6 node.tls.key: {} has no private key in PEM", file("cert"));
+    assert_mistakes_in(&of("cert", "cert"), &[&mistaken]);
 }
 
 #[test]

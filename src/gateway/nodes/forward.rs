@@ -31,7 +31,8 @@ use super::{
 use crate::{
     cluster::{
         ClusterView, Holder,
-        peers::{PeerError, PeerRequest, PeerResponse, SECRET},
+        peers::{PeerError, PeerRequest, PeerResponse},
+        trust::SECRET,
     },
     gateway::{body, page, problem::Problem, state::State},
 };
@@ -134,9 +135,9 @@ impl Outgoing {
         };
         let began = Instant::now();
         let answered = match &mut self.body {
-            Sendable::Kept(body) => request.send(&neighbours.secret, body.clone()).await,
+            Sendable::Kept(body) => request.send(&neighbours.trust, body.clone()).await,
             Sendable::Coming(payload) => match payload.take() {
-                Some(payload) => request.stream(&neighbours.secret, payload).await,
+                Some(payload) => request.stream(&neighbours.trust, payload).await,
                 None => return Sent::Unknown,
             },
         };

@@ -67,7 +67,7 @@ pub(super) async fn ask<T>(
         };
         let asking = async {
             let began = Instant::now();
-            let answered = request.send(&neighbours.secret, Bytes::new()).await;
+            let answered = request.send(&neighbours.trust, Bytes::new()).await;
             neighbours.forwarded.count(&answered, began.elapsed());
             let answer = answered.ok().filter(|answer| answer.status() == StatusCode::OK)?;
             parse(&read(answer).await.ok()?)

@@ -5,7 +5,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use tokio::time::timeout;
 
 use super::forwarded::ForwardMetrics;
-use crate::cluster::{ClusterView, Members, peers::NodeSecret};
+use crate::cluster::{ClusterView, Members, trust::NodeTrust};
 
 /// This node among others, as the gateway needs it.
 #[derive(Clone)]
@@ -13,7 +13,7 @@ pub(crate) struct Neighbours {
     /// Who the others are, and who has which duty.
     pub(crate) members: Arc<Members>,
     /// What nodes know each other by.
-    pub(crate) secret: NodeSecret,
+    pub(crate) trust: NodeTrust,
     /// Where this node listens to the others.
     pub(crate) listen: SocketAddr,
     /// Counts the requests to the others.
@@ -21,8 +21,8 @@ pub(crate) struct Neighbours {
 }
 
 impl Neighbours {
-    pub(crate) fn new(members: Arc<Members>, secret: NodeSecret, listen: SocketAddr) -> Self {
-        Self { members, secret, listen, forwarded: ForwardMetrics::default() }
+    pub(crate) fn new(members: Arc<Members>, trust: NodeTrust, listen: SocketAddr) -> Self {
+        Self { members, trust, listen, forwarded: ForwardMetrics::default() }
     }
 
     /// Waits until this node knows the others and what they have; `false` if it does not `within`. A node that has just

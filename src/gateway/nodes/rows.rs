@@ -303,7 +303,7 @@ async fn rebalance(caller: Caller, once: Once, state: Data<State>) -> Result<Htt
     once.act_bare(async move {
         state.take_duties_again();
         let asked = join_all(view.nodes.values().filter(|peer| peer.name != view.me).map(async |peer| {
-            let is_reached = peers::ask_to_rebalance(&peer.about.address, &neighbours.secret).await;
+            let is_reached = peers::ask_to_rebalance(&peer.about.address, &neighbours.trust).await;
             (!is_reached).then(|| peer.name.to_string())
         }));
         let incomplete = asked.await.into_iter().flatten().collect();

@@ -1,5 +1,6 @@
 //! Several services in this process as nodes on one database, in front of one platform stand-in.
 
+mod certificates;
 mod moving;
 mod serving;
 mod views;
@@ -54,6 +55,8 @@ pub(crate) struct Cluster {
     pub(crate) emulator: Arc<Emulator>,
     pub(crate) database: Database,
     sections: String,
+    /// What the nodes know each other by.
+    trust: String,
     /// The addresses at which the nodes listen to each other.
     ports: Vec<Port>,
     nodes: Vec<Option<Running>>,
@@ -62,10 +65,16 @@ pub(crate) struct Cluster {
 impl Cluster {
     /// Starts `count` nodes with the same `sections`, and waits until the connections that they name run.
     pub(crate) async fn start(count: usize, sections: &str) -> Self {
+        Self::start_with(count, sections, "secret = { env = \"NODE_SECRET\" }").await
+    }
+
+    /// Starts nodes that know each other by `trust`.
+    pub(crate) async fn start_with(count: usize, sections: &str, trust: &str) -> Self {
         let mut cluster = Self {
             emulator: Arc::new(running::emulator()),
             database: Database::new(),
             sections: sections.to_owned(),
+            trust: trust.to_owned(),
             ports: (0..count).map(|_| Port::free()).collect(),
             nodes: (0..count).map(|_| None).collect(),
         };
@@ -79,12 +88,13 @@ impl Cluster {
     pub(crate) async fn begin(&mut self, number: usize) {
         let sections = format!(
             "{}\n[engine]\nkind = \"postgres\"\nurl = {{ env = \"DATABASE\" }}\nschema = {:?}\nlease = \"5s\"\n\
-             [node]\nname = {:?}\nlisten = \"127.0.0.1:{}\"\nsecret = {{ env = \"NODE_SECRET\" }}\n\
+             [node]\nname = {:?}\nlisten = \"127.0.0.1:{}\"\n{}\n\
              seal = {{ env = \"NODE_SECRET\" }}\n",
             self.sections,
             self.database.schema(),
             NAMES[number],
             self.ports[number].number,
+            self.trust,
         );
         let (files, file) = running::configuration(&self.emulator, &sections);
         let secrets = [("DATABASE", self.database.url()), ("NODE_SECRET", SECRET)];
