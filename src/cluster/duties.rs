@@ -108,6 +108,18 @@ impl Duties {
         self.state().runnable.get(id).map(|runnable| runnable.described.clone())
     }
 
+    /// The connections that this node can run and that no node runs at the moment.
+    pub(crate) fn unheld(&self) -> Vec<(ConnectionId, Described)> {
+        let view = Arc::clone(&self.members.view().borrow());
+        let is_unheld = |id: &ConnectionId| {
+            let holder = view.holder(&DutyName::Connection(id.clone()));
+            holder == Holder::Nobody && self.tertulia.connection(id).status().is_none()
+        };
+        let state = self.state();
+        let unheld = state.runnable.iter().filter(|(id, _)| is_unheld(id));
+        unheld.map(|(id, runnable)| (id.clone(), runnable.described.clone())).collect()
+    }
+
     /// Forgets a connection that exists no more. It has ended here.
     pub(crate) async fn remove(self: &Arc<Self>, id: &ConnectionId) -> Result<(), NodeTableError> {
         self.state().runnable.remove(id);

@@ -6,6 +6,8 @@
 
 mod duties;
 mod members;
+mod metrics;
+mod moves;
 mod node_table;
 pub(crate) mod peers;
 mod picture;
@@ -14,6 +16,8 @@ mod view;
 
 pub(crate) use duties::{Duties, Runnable};
 pub use members::Members;
+pub use metrics::ClusterMetrics;
+pub use moves::{DutyMove, MoveCause};
 pub use node_table::{Beaten, DutyRow, NodeAbout, NodeRow, NodeTable, NodeTableError};
 pub use trust::TrustError;
 pub use view::{ClusterView, Holder, Peer};

@@ -99,6 +99,18 @@ pub(crate) async fn report_inbox(address: &str, trust: &NodeTrust, connection: &
     answer.is_ok_and(|answer| answer.status() == StatusCode::NO_CONTENT)
 }
 
+/// Lets a node take duties again after a drain; `false` if it does not answer.
+pub(crate) async fn ask_to_rebalance(address: &str, trust: &NodeTrust) -> bool {
+    let request = PeerRequest {
+        method: Method::POST,
+        address,
+        path: "/internal/v1/rebalance",
+        headers: Vec::new(),
+        within: HINT_WITHIN,
+    };
+    request.send(trust, Bytes::new()).await.is_ok_and(|answer| answer.status().is_success())
+}
+
 /// Lets a node know that duties have changed, so that it looks at once. Without the hint it looks with its next beat.
 pub(crate) async fn hint(address: &str, trust: &NodeTrust) {
     let request = PeerRequest { method: Method::POST, address, path: NUDGE, headers: Vec::new(), within: HINT_WITHIN };

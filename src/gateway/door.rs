@@ -32,6 +32,7 @@ pub(super) fn listen(state: Data<State>, neighbours: &Neighbours) -> io::Result<
         let app = App::new().app_data(state.clone()).app_data(neighbours.clone()).wrap(from_fn(require));
         let app = app.route(NUDGE, web::post().to(nudge));
         let app = app.route("/internal/v1/find/{conversation}", web::get().to(answer_find));
+        let app = app.route("/internal/v1/rebalance", web::post().to(rebalance));
         app.into_utoipa_app().configure(routes).into_app()
     });
     let server = server.workers(WORKERS).disable_signals().shutdown_timeout(1);
@@ -75,4 +76,10 @@ async fn nudge(neighbours: Data<Neighbours>, state: Data<State>, connection: Str
         handle.look_into_inbox().map_err(|_| misdirected())?;
     }
     Ok(HttpResponse::NoContent().finish())
+}
+
+/// This node may take duties again after a drain.
+async fn rebalance(state: Data<State>) -> HttpResponse {
+    state.take_duties_again();
+    HttpResponse::NoContent().finish()
 }

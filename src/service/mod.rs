@@ -201,6 +201,7 @@ impl Service {
     pub async fn stop(self, within: Duration) {
         let deadline = Instant::now() + within;
         let Self { tertulia, webhooks, bulk, gateway, node } = self;
+        gateway.leave();
         let tenure = tertulia.journal().cluster().tenure();
         // A fenced node has nothing to hand over any more.
         if let Some(node) = node.as_ref().filter(|_| !tenure.is_over()) {

@@ -284,6 +284,11 @@ pub trait Store: Send + Sync + 'static {
         0
     }
 
+    /// How often the store was found to have lost commits that it had acknowledged, since this process began.
+    fn lost_commits(&self) -> u64 {
+        0
+    }
+
     /// Returns the event at `offset`; `None` if it was deleted or is damaged.
     ///
     /// # Errors
@@ -336,6 +341,14 @@ pub trait Store: Send + Sync + 'static {
             bytes += page.iter().map(|record| record.value.len() as u64).sum::<u64>();
         }
         Ok((records, bytes))
+    }
+
+    /// Returns the number of records of a table.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn count(&self, table: Table) -> Result<usize, StoreError> {
+        self.scan(table, &RecordKey::of(&[]), None, usize::MAX).map(|records| records.len())
     }
 
     /// Fails if the store's files are no longer in place. Called while nothing is committed.

@@ -9,8 +9,8 @@ use tertulia_actors::core::{
 
 /// Which node can serve a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Class {
-    /// Every node, by what all share.
+pub(in crate::gateway) enum Class {
+    /// Every node, by what all share, or by what it asks of the others.
     Here,
     /// The node that does a duty.
     Duty(DutyName),
@@ -51,7 +51,7 @@ struct Through {
 
 /// Determines the class of a request to `path` with `query`. A request that can have a body may name its connection there;
 /// `in_body` is what it names.
-pub(super) fn class(method: &Method, path: &str, query: &str, in_body: Option<&str>) -> Class {
+pub(in crate::gateway) fn class(method: &Method, path: &str, query: &str, in_body: Option<&str>) -> Class {
     let Some(rest) = path.strip_prefix("/v1/") else { return Class::Here };
     let segments: Vec<&str> = rest.split('/').collect();
     let is_read = *method == Method::GET || *method == Method::HEAD;
@@ -60,11 +60,13 @@ pub(super) fn class(method: &Method, path: &str, query: &str, in_body: Option<&s
     let connection = |id: &str| Class::Duty(DutyName::Connection(ConnectionId::from(id)));
     match segments.as_slice() {
         ["connections" | "conversations" | "rings"] if is_read => through.map_or(Class::Everyone, connection),
+        // Written to the database.
+        ["connections", _, "move"] | ["nodes", "rebalance"] => Class::Here,
         ["connections", id, ..] => connection(&decoded(id)),
         ["conversations", id, ..] => through.map_or_else(|| Class::Conversation((*id).to_owned()), connection),
         ["rings", _, ..] => through.map_or(Class::Someone, connection),
         ["dead-letters", id, "replay"] => Class::Letter(decoded(id)),
-        ["nodes", id, "drain"] => Class::Node(NodeId::from(decoded(id).as_str())),
+        ["nodes", id, ..] => Class::Node(NodeId::from(decoded(id).as_str())),
         ["webhooks", ..] => Class::Duty(DutyName::Webhooks),
         ["bulk", ..] => Class::Duty(DutyName::Bulk),
         _ => Class::Here,
@@ -108,13 +110,17 @@ mod tests {
     #[test]
     fn the_rest_is_a_duty_or_everywhere_the_same() {
         assert_eq!(of("PATCH", "/v1/webhooks/w"), Class::Duty(DutyName::Webhooks));
-        assert_eq!(of("POST", "/v1/nodes/a/drain"), Class::Node("a".into()));
+        for (method, path) in [("POST", "/v1/nodes/a/drain"), ("GET", "/v1/nodes/a")] {
+            assert_eq!(of(method, path), Class::Node("a".into()), "{path}");
+        }
         assert_eq!(of("POST", "/v1/bulk"), Class::Duty(DutyName::Bulk));
         for path in
             ["/v1/events", "/v1/events/socket", "/v1/dead-letters", "/v1/overview", "/v1/nodes", "/healthz", "/"]
         {
             assert_eq!(of("GET", path), Class::Here, "{path}");
         }
-        assert_eq!(of("POST", "/v1/connections"), Class::Here);
+        for path in ["/v1/connections", "/v1/connections/bots-1/move", "/v1/nodes/rebalance"] {
+            assert_eq!(of("POST", path), Class::Here, "{path}");
+        }
     }
 }

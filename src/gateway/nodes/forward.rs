@@ -1,6 +1,6 @@
 //! Sends requests to the nodes that can serve them.
 
-use std::{borrow::Cow, sync::Arc, time::Duration};
+use std::{borrow::Cow, iter, sync::Arc, time::Duration};
 
 use actix_web::{
     Error, HttpMessage as _, HttpRequest, HttpResponse, ResponseError as _,
@@ -8,9 +8,8 @@ use actix_web::{
     dev::{ServiceRequest, ServiceResponse},
     http::{Method, StatusCode, header},
     middleware::Next,
-    web::{Bytes, Data, Query},
+    web::{Data, Query},
 };
-use futures_util::future::join_all;
 use serde::Deserialize;
 use tertulia_actors::{
     core::{
@@ -26,21 +25,17 @@ use super::{
     class::{Class, class, decoded},
     deadline::time_left,
     find,
+    gather::{self, PART_WITHIN, Parts},
     merge::{Part, merge},
     outgoing::{Outgoing, Sent, pass_on},
 };
 use crate::{
-    cluster::{
-        ClusterView, Holder,
-        peers::{PeerRequest, read},
-    },
+    cluster::Holder,
     gateway::{access, page, problem::Problem, state::State},
 };
 
 /// How long a request waits for a duty that no node has at the moment.
 const MOVES_WITHIN: Duration = Duration::from_secs(20);
-/// How long another node may take to answer with its part of a list.
-const PART_WITHIN: Duration = Duration::from_secs(2);
 /// How often a duty is looked for.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
@@ -259,8 +254,13 @@ impl Asked {
     async fn at_node(&mut self, node: &NodeId) -> Option<HttpResponse> {
         let view = self.neighbours.view();
         let peer = view.nodes.get(node).filter(|peer| peer.name != view.me)?;
+        if self.is_only_looking {
+            self.outgoing.deadline = self.outgoing.deadline.min(Instant::now() + PART_WITHIN);
+        }
         Some(match self.outgoing.send(&self.neighbours, &peer.about.address).await {
             Sent::Answered(answer) => pass_on(answer),
+            // This node answers with what it knows of the other one.
+            _ if self.is_only_looking => return None,
             Sent::Again => node_away(&peer.name).error_response(),
             Sent::Lost | Sent::Unknown => outcome_unknown().error_response(),
         })
@@ -325,34 +325,9 @@ async fn together(
     };
     let limit = Query::<Limit>::from_query(request.query_string()).ok().and_then(|query| query.limit);
     let limit = page::limit(limit).unwrap_or(usize::MAX);
-    let view: Arc<ClusterView> = neighbours.view();
-    let outgoing = &outgoing;
-    let parts = join_all(view.peers().map(async |peer| {
-        let request = PeerRequest {
-            method: Method::GET,
-            address: &peer.about.address,
-            path: &outgoing.path,
-            headers: outgoing.headers(PART_WITHIN),
-            within: PART_WITHIN,
-        };
-        let asking = async {
-            let answer = request.send(&neighbours.trust, Bytes::new()).await.ok()?;
-            if answer.status() != StatusCode::OK {
-                return None;
-            }
-            Part::read(&read(answer).await.ok()?)
-        };
-        (peer.name.to_string(), timeout(PART_WITHIN, asking).await.ok().flatten())
-    }))
-    .await;
-    let mut incomplete: Vec<String> = Vec::new();
-    let mut all = vec![first];
-    for (node, part) in parts {
-        match part {
-            Some(part) => all.push(part),
-            None => incomplete.push(node),
-        }
-    }
+    let headers = outgoing.headers(PART_WITHIN);
+    let Parts { answered, incomplete } = gather::ask(&outgoing.path, headers, neighbours, Part::read).await;
+    let all = iter::once(first).chain(answered).collect();
     let merged = merge(all, limit, &incomplete);
     Ok(ServiceResponse::new(request, HttpResponse::Ok().json(merged)))
 }

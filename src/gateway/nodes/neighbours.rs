@@ -4,7 +4,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use tokio::time::timeout;
 
-use super::places::Places;
+use super::{forwarded::ForwardMetrics, places::Places};
 use crate::cluster::{ClusterView, Duties, Members, trust::NodeTrust};
 
 /// This node among others, as the gateway needs it.
@@ -20,11 +20,13 @@ pub(crate) struct Neighbours {
     pub(crate) listen: SocketAddr,
     /// Where conversations were found.
     pub(super) places: Arc<Places>,
+    /// Counts the requests to the others.
+    pub(in crate::gateway) forwarded: ForwardMetrics,
 }
 
 impl Neighbours {
     pub(crate) fn new(members: Arc<Members>, duties: Arc<Duties>, trust: NodeTrust, listen: SocketAddr) -> Self {
-        Self { members, duties, trust, listen, places: Arc::default() }
+        Self { members, duties, trust, listen, places: Arc::default(), forwarded: ForwardMetrics::default() }
     }
 
     /// The nodes and duties as last seen.

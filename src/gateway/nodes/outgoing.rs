@@ -78,7 +78,7 @@ impl Outgoing {
     pub(super) async fn of(request: &mut ServiceRequest) -> Result<Self, Problem> {
         let deadline = Instant::now() + deadline::allowed(request.method(), request.path());
         let mut headers = own_removed(request.headers());
-        headers.extend(describe(request).map(|caller| (CALLER, caller)));
+        headers.extend(describe(request.request()).map(|caller| (CALLER, caller)));
         let path = request.uri().path_and_query().map_or("/", |path| path.as_str()).to_owned();
         let length = request.headers().get(header::CONTENT_LENGTH);
         let length = length.and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
@@ -144,6 +144,7 @@ impl Outgoing {
         let within = self.left();
         let (method, headers) = (self.method.clone(), self.headers(within));
         let request = PeerRequest { method, address, path: &self.path, headers, within };
+        let began = Instant::now();
         let answered = match &mut self.body {
             Sendable::Kept(body) => request.send(&neighbours.trust, body.clone()).await,
             Sendable::Coming(payload) => match payload.take() {
@@ -151,6 +152,7 @@ impl Outgoing {
                 None => return Sent::Unknown,
             },
         };
+        neighbours.forwarded.count(&answered, began.elapsed());
         match answered {
             Ok(response) if response.status() == StatusCode::MISDIRECTED_REQUEST && self.is_kept() => Sent::Again,
             Ok(response) => Sent::Answered(response),

@@ -7,6 +7,7 @@ mod intake;
 mod moving;
 mod serving;
 mod staged;
+mod views;
 
 use std::{sync::Arc, time::Duration};
 
