@@ -93,12 +93,16 @@ impl Cluster for PostgresCluster {
         if self.tenure.is_over() {
             return async { Err(ClusterError::Fenced) }.boxed();
         }
-        if self.placed.get().is_some_and(|placed| !placed(&duty)) {
+        if !self.wants(&duty) {
             return async move { Err(ClusterError::Held(duty)) }.boxed();
         }
         let of = duty.clone();
         let unavailable = move |reason: &str| ClusterError::Unavailable { duty: of.clone(), reason: reason.to_owned() };
         self.ask(|reply| Request::Take(duty, reply), unavailable).boxed()
+    }
+
+    fn wants(&self, duty: &DutyName) -> bool {
+        self.placed.get().is_none_or(|placed| placed(duty))
     }
 
     fn hand_back<'a>(&'a self, acting: &'a Acting) -> BoxFuture<'a, ()> {

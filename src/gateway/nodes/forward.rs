@@ -151,7 +151,7 @@ fn timed_out() -> Problem {
     Problem::new(StatusCode::GATEWAY_TIMEOUT, "timed-out", "the node did not answer in time")
 }
 
-/// Whether this node serves requests for a duty. A node that hands a connection over begins nothing more for it.
+/// Whether this node serves requests for a duty. A node that hands a duty over begins nothing more for it.
 fn serves(state: &State, neighbours: &Neighbours, duty: &DutyName, is_only_looking: bool) -> bool {
     let view = neighbours.view();
     match duty {
@@ -159,6 +159,8 @@ fn serves(state: &State, neighbours: &Neighbours, duty: &DutyName, is_only_looki
             let runs = state.everything().connection(id).status().is_some();
             runs && (is_only_looking || !view.is_leaving(duty))
         }
+        DutyName::Webhooks => state.delivers_to_webhooks() && (is_only_looking || !view.is_leaving(duty)),
+        DutyName::Bulk => state.runs_bulk_jobs() && (is_only_looking || !view.is_leaving(duty)),
         other => view.holder(other) == Holder::Me,
     }
 }

@@ -9,6 +9,7 @@
 
 mod caller;
 mod class;
+mod commands;
 mod deadline;
 mod find;
 mod forward;
@@ -23,6 +24,7 @@ mod rows;
 pub(super) use caller::{ForCaller, described};
 #[cfg(test)]
 pub(super) use class::{Class, class};
+pub(super) use commands::routes as internal_routes;
 pub(super) use deadline::time_left;
 pub(super) use find::answer as answer_find;
 pub(super) use forward::{forward, misdirected, moving, suspended};

@@ -182,6 +182,16 @@ impl State {
         }
     }
 
+    /// Whether this process delivers to webhooks.
+    pub(super) fn delivers_to_webhooks(&self) -> bool {
+        self.webhooks.delivers()
+    }
+
+    /// Whether this process runs the bulk jobs.
+    pub(super) fn runs_bulk_jobs(&self) -> bool {
+        self.bulk.runs()
+    }
+
     /// The library without the limits of a caller. Only for resources that need no token, and for data that belongs to
     /// no connection.
     pub(super) fn everything(&self) -> &Arc<Tertulia> {

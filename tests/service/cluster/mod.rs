@@ -2,6 +2,7 @@
 
 mod certificates;
 mod deadlines;
+mod duties;
 mod finding;
 mod intake;
 mod moving;

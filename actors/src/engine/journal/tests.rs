@@ -2,6 +2,8 @@
 
 use std::{num::NonZeroUsize, sync::mpsc, time::Duration};
 
+use futures_util::FutureExt as _;
+
 use super::*;
 use crate::engine::{FaultyStore, MemoryStore, Record, RecordKey, StoreFault, Table};
 
@@ -48,5 +50,28 @@ fn steps_are_appended_while_the_store_stands_still() {
     appended.expect("the caller waits for the store");
     let outcomes: Vec<(usize, bool)> = kept.iter().take(STEPS).collect();
     assert!(outcomes.into_iter().eq((0..STEPS).map(|step| (step, true))), "each is kept, in order");
+    journal.close();
+}
+
+#[tokio::test]
+async fn a_right_is_lost_with_the_first_step_that_is_refused() {
+    let store = Arc::new(MemoryStore::new(NonZeroUsize::MIN));
+    let journal = Journal::start(Arc::clone(&store) as Arc<dyn Store>, Retention::default()).unwrap();
+    let take = async || journal.cluster().take(DutyName::Bulk).await.unwrap();
+    let (older, newer) = (take().await, take().await);
+    let other = journal.cluster().take(DutyName::Webhooks).await.unwrap();
+    let keep = async |acting: &Acting| {
+        let record = Record::new(RecordKey::of(&["a"]), Vec::new());
+        journal.keep_for(Some(acting.clone()), vec![Change::Put(Table::Notes, record)]).await
+    };
+    for right in [&newer, &other] {
+        keep(right).await.unwrap();
+    }
+    assert!(journal.until_lost(&older).now_or_never().is_none(), "nothing was refused yet");
+    keep(&older).await.unwrap_err();
+    journal.until_lost(&older).await;
+    for right in [&newer, &other] {
+        assert!(journal.until_lost(right).now_or_never().is_none());
+    }
     journal.close();
 }
