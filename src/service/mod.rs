@@ -199,7 +199,7 @@ impl Service {
         let Self { tertulia, webhooks, bulk, gateway, node } = self;
         let tenure = tertulia.journal().cluster().tenure();
         // A fenced node has nothing to hand over any more.
-        if let Some(node) = node.as_ref().filter(|_| *tenure.standing().borrow() != Standing::Over) {
+        if let Some(node) = node.as_ref().filter(|_| !tenure.is_over()) {
             node.duties.drain(within / 2).await;
         }
         // The rest of the time is for closing the sockets.

@@ -5,6 +5,7 @@
 mod bulk;
 mod check_connect;
 mod cli;
+mod cluster;
 mod emulate;
 mod engine;
 mod first_hour;

@@ -52,9 +52,24 @@ impl Database {
         engine(&self.url, &self.schema)
     }
 
+    /// The address of the server.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The name of the schema.
+    pub(crate) fn schema(&self) -> &str {
+        &self.schema
+    }
+
     /// A session of nobody's node.
     pub(crate) fn session(&self) -> Session {
-        Session::open(&self.url, &self.schema)
+        Self::session_of(&self.url, &self.schema)
+    }
+
+    /// The same, where the database itself cannot be lent.
+    pub(crate) fn session_of(url: &str, schema: &str) -> Session {
+        Session::open(url, schema)
     }
 
     /// An empty database on a server that the test stops.

@@ -185,7 +185,32 @@ fn put(key: RecordKey, value: &impl Serialize) -> serde_json::Result<Change> {
 
 #[cfg(test)]
 mod tests {
+    use std::num::NonZeroUsize;
+
+    use crate::{
+        core::placement::DutyName,
+        engine::{MemoryStore, Retention, Store, Table},
+    };
+
     use super::*;
+
+    #[tokio::test]
+    async fn the_records_of_a_connection_that_was_added_again_stay() {
+        let store = Arc::new(MemoryStore::shared(NonZeroUsize::MAX, 1).remove(0));
+        let journal = Journal::start(Arc::clone(&store) as Arc<dyn Store>, Retention::default()).unwrap();
+        let id = ConnectionId::from("bots-1");
+        let take = async || journal.cluster().take(DutyName::Connection(id.clone())).await.unwrap();
+        let removed = take().await;
+        // Added again while its predecessor is being removed: the new one writes its own record.
+        let added = take().await;
+        let record = Record::new(key(&id), serde_json::to_vec(&ConnectionRecord::default()).unwrap());
+        journal.keep_for(Some(added.clone()), vec![Change::Put(Table::Notes, record)]).await.unwrap();
+        forget(&journal, Some(removed), &id).await.unwrap();
+        assert!(store.get(Table::Notes, &key(&id)).unwrap().is_some());
+        forget(&journal, Some(added), &id).await.unwrap();
+        assert!(store.get(Table::Notes, &key(&id)).unwrap().is_none());
+        journal.close();
+    }
 
     #[test]
     fn a_set_state_holds_until_another_state_is_configured() {

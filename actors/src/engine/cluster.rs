@@ -157,10 +157,10 @@ impl LocalCluster {
     /// # Errors
     /// [`CommitError::Fenced`], or [`CommitError::Lost`] with the duties of other holders.
     pub fn check(&self, acting: &[Acting]) -> Result<(), CommitError> {
-        let shared = self.shared();
-        if shared.fenced.contains(&self.me) {
+        if self.tenure.is_over() {
             return Err(CommitError::Fenced);
         }
+        let shared = self.shared();
         let is_lost = |acting: &&Acting| {
             let assigned = shared.duties.get(&acting.duty);
             !assigned.is_some_and(|now| now.holder == Some(self.me) && now.times == acting.token.0)
@@ -176,7 +176,7 @@ impl LocalCluster {
     fn take_now(&self, duty: DutyName) -> Result<Acting, ClusterError> {
         let mut shared = self.shared();
         let Assignments { fenced, duties, .. } = &mut *shared;
-        if fenced.contains(&self.me) {
+        if self.tenure.is_over() {
             return Err(ClusterError::Fenced);
         }
         let assigned = duties.entry(duty.clone()).or_default();

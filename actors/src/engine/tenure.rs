@@ -86,6 +86,12 @@ impl Tenure {
         self.0.sockets.subscribe()
     }
 
+    /// Whether this process was fenced, or has left. It then never writes or sends anything again.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.0.sent.load(Ordering::Acquire) == OVER
+    }
+
     /// The time until this process must stop to act, unless a beat is answered; `None` if it never must.
     #[must_use]
     pub fn left(&self) -> Option<Duration> {

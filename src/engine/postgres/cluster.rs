@@ -90,6 +90,9 @@ impl Cluster for PostgresCluster {
     }
 
     fn take(&self, duty: DutyName) -> BoxFuture<'_, Result<Acting, ClusterError>> {
+        if self.tenure.is_over() {
+            return async { Err(ClusterError::Fenced) }.boxed();
+        }
         if self.placed.get().is_some_and(|placed| !placed(&duty)) {
             return async move { Err(ClusterError::Held(duty)) }.boxed();
         }

@@ -193,6 +193,9 @@ impl Store for PostgresStore {
 
     fn commit(&self, commit: &Commit) -> Result<Committed, CommitError> {
         commit.check()?;
+        if self.tenure.is_over() {
+            return Err(CommitError::Fenced);
+        }
         if commit.number < self.last_commit() {
             return Err(commit.late(self.last_commit()).into());
         }

@@ -203,6 +203,9 @@ pub(in crate::gateway) async fn forward(
         }
         return Ok(next.call(request).await?.map_into_boxed_body());
     }
+    if !neighbours.are_known(MOVES_WITHIN).await {
+        return Ok(request.into_response(moving("this node does not know the others yet").error_response()));
+    }
     let mut outgoing = match Outgoing::of(&mut request).await {
         Ok(outgoing) => outgoing,
         Err(problem) => return Ok(request.into_response(problem.error_response())),

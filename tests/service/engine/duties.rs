@@ -7,7 +7,7 @@ use tertulia_actors::{
         placement::{Acting, DutyName},
         tenure::Standing,
     },
-    engine::{Change, Commit, CommitError, Journal, MemoryStore, RecordKey, Retention, Store, Table},
+    engine::{Change, ClusterError, Commit, CommitError, Journal, MemoryStore, RecordKey, Retention, Store, Table},
 };
 
 use super::{event, new_events, put};
@@ -15,6 +15,7 @@ use super::{event, new_events, put};
 promises!(
     what_is_written_for_a_duty_needs_the_newest_right_to_it,
     a_commit_that_was_made_is_answered_although_the_duty_was_lost_since,
+    a_process_whose_right_to_act_is_over_writes_nothing,
 );
 
 /// Takes a duty.
@@ -50,6 +51,23 @@ fn a_commit_that_was_made_is_answered_although_the_duty_was_lost_since(store: &i
     take(store, DutyName::Bulk);
     assert_eq!(store.commit(&commit).unwrap(), made);
     assert!(matches!(store.commit(&next(store, &[acting])), Err(CommitError::Lost(_))));
+}
+
+fn a_process_whose_right_to_act_is_over_writes_nothing(store: &impl Store) {
+    let acting = take(store, DutyName::Bulk);
+    store.commit(&next(store, std::slice::from_ref(&acting))).unwrap();
+    let before = store.history();
+    store.cluster().tenure().fenced();
+    for acting in [vec![], vec![acting]] {
+        let change = vec![put(Table::Notes, &["a"], "2")];
+        let commit = Commit { number: store.last_commit() + 1, acting, events: new_events([2]), changes: change };
+        let refused = store.commit(&commit);
+        assert!(matches!(refused, Err(CommitError::Fenced)), "{refused:?}");
+    }
+    assert_eq!(store.history(), before);
+    assert_eq!(store.get(Table::Notes, &RecordKey::of(&["a"])).unwrap().unwrap(), "1");
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    assert!(matches!(runtime.block_on(store.cluster().take(DutyName::Bulk)), Err(ClusterError::Fenced)));
 }
 
 /// A node that was fenced writes nothing any more, with whatever right.

@@ -2,7 +2,7 @@
 
 pub(crate) mod process;
 
-use std::{fs, net::SocketAddr, ops::Deref, path::PathBuf, thread, time::Duration};
+use std::{fs, net::SocketAddr, ops::Deref, path::PathBuf, sync::Arc, thread, time::Duration};
 
 use actix_web::web::Bytes;
 use awc::{
@@ -68,9 +68,23 @@ pub(crate) fn configuration(emulator: &Emulator, sections: &str) -> (TempDir, St
     (directory, file.to_str().unwrap().to_owned())
 }
 
+/// Reads a configuration, in an environment with the secrets of the tests and with `more`.
+pub(crate) fn read(file: &str, more: &[(&str, &str)]) -> Configuration {
+    let secrets = [
+        ("PASSWORD", "secret"),
+        ("WRONG", CANARY),
+        ("READ_TOKEN", "reader"),
+        ("WRITE_TOKEN", "writer"),
+        ("APP_SECRET", "emulator-secret"),
+    ];
+    let all = secrets.iter().chain(more);
+    let environment: Environment = all.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    Configuration::load(file.as_ref(), &environment).unwrap()
+}
+
 /// A service that runs.
 pub(crate) struct Running {
-    pub(crate) emulator: Emulator,
+    pub(crate) emulator: Arc<Emulator>,
     pub(crate) service: OwnedService,
     pub(crate) events: EventStream,
     pub(crate) token: Option<&'static str>,
@@ -87,21 +101,12 @@ impl Running {
     pub(crate) fn on(config: EmulatorConfig, sections: &str) -> Self {
         let emulator = Emulator::start(config).unwrap();
         let (files, file) = configuration(&emulator, sections);
-        Self::begin(emulator, files, &file)
+        let service = Service::start(&read(&file, &[])).unwrap();
+        Self::of(service, Arc::new(emulator), files)
     }
 
-    fn begin(emulator: Emulator, files: TempDir, file: &str) -> Self {
-        let secrets = [
-            ("PASSWORD", "secret"),
-            ("WRONG", CANARY),
-            ("READ_TOKEN", "reader"),
-            ("WRITE_TOKEN", "writer"),
-            ("APP_SECRET", "emulator-secret"),
-        ];
-        let environment: Environment =
-            secrets.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-        let configuration = Configuration::load(file.as_ref(), &environment).unwrap();
-        let service = Service::start(&configuration).unwrap();
+    /// A service that was started with the configuration in `files`.
+    pub(crate) fn of(service: Service, emulator: Arc<Emulator>, files: TempDir) -> Self {
         let events = service.tertulia().events(Filter::everything());
         Self { emulator, service: OwnedService(Some(service)), events, token: None, files }
     }
@@ -112,7 +117,8 @@ impl Running {
         drop(events);
         service.stop(PATIENCE).await;
         let file = files.path().join("tertulia.toml");
-        Self::begin(emulator, files, file.to_str().unwrap())
+        let service = Service::start(&read(file.to_str().unwrap(), &[])).unwrap();
+        Self::of(service, emulator, files)
     }
 
     /// The directory of the store.
