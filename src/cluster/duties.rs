@@ -213,6 +213,10 @@ impl Duties {
     /// Ends a connection here, so that the next node can begin it.
     fn hand_over(self: &Arc<Self>, HandOver { duty, to }: HandOver) {
         let DutyName::Connection(id) = &duty else { return };
+        // It has ended here already; the duty is given back as soon as the database allows.
+        if self.tertulia.connection(id).status().is_none() {
+            return;
+        }
         if !self.state().leaving.insert(id.clone()) {
             return;
         }

@@ -89,8 +89,8 @@ impl Fault {
             Self::Stop => (1.5, 1.5),
             Self::Kill | Self::Terminate => (0.1, 1.8),
             Self::RollingRestart => (0.1, 0.4),
-            Self::DatabaseKilled => (0.02, 1.0),
-            _ => (0.2, 1.8),
+            Self::DatabaseKilled => (0.02, 1.6),
+            _ => (0.3, 2.2),
         }
     }
 }

@@ -211,8 +211,10 @@ impl Trial {
         let bot = actix_rt::spawn(bot::run(gateways, start.clone(), Rc::clone(&self.notes)));
         let spoken = self.speak().await;
         bot.abort();
+        // The log is evidence even if the trial has failed.
+        let logged = self.read_everywhere(start).await;
         spoken?;
-        self.read_everywhere(start).await?;
+        logged?;
         // All of them at once: each hands its connections to those that are left.
         try_join_all(self.nodes.iter_mut().map(Node::drain)).await?;
         Ok(())
@@ -338,14 +340,17 @@ impl Trial {
 
     /// Waits until a node serves.
     async fn node_ready(&self, node: usize) -> anyhow::Result<()> {
-        let address = self.nodes[node].listening().await?;
-        let is_ready = async || get(&address, "/readyz").await.is_ok_and(|(status, _)| status == 200);
         let waiting = async {
-            while !is_ready().await {
+            loop {
+                // A node that was fenced begins again at another address.
+                let address = self.nodes[node].listening().await?;
+                if get(&address, "/readyz").await.is_ok_and(|(status, _)| status == 200) {
+                    return Ok(());
+                }
                 sleep(LOOK_EVERY).await;
             }
         };
-        timeout(READY_WITHIN, waiting).await.with_context(|| format!("node {node} is not ready"))
+        timeout(READY_WITHIN, waiting).await.with_context(|| format!("node {node} is not ready"))?
     }
 
     /// Waits until every node says of every connection that it is ready.
