@@ -296,7 +296,9 @@ impl Duties {
     /// Ends a duty here, so that the next node can begin it. The task has `leaving` as its owner, and there is at most one for
     /// each duty.
     fn hand_over(self: &Arc<Self>, HandOver { duty, to }: HandOver, leaving: &mut JoinSet<()>) {
-        if self.state().leaving.insert(duty.clone()) {
+        // A connection that has ended here gives its duty back as soon as its writes are kept and the database allows it.
+        let has_ended = matches!(&duty, DutyName::Connection(id) if self.tertulia.connection(id).status().is_none());
+        if !has_ended && self.state().leaving.insert(duty.clone()) {
             let duties = Arc::clone(self);
             leaving.spawn_local(async move { duties.end(&duty, to).await });
         }
@@ -312,10 +314,7 @@ impl Duties {
             }
         }
         match (duty, self.works.get(duty)) {
-            (DutyName::Connection(id), _) => {
-                self.tertulia.connection(id).disconnect().await;
-                self.give_back(duty).await;
-            }
+            (DutyName::Connection(id), _) => self.tertulia.connection(id).disconnect().await,
             (_, Some(work)) => {
                 work.end(END_WITHIN).await;
                 self.give_back(duty).await;

@@ -69,7 +69,8 @@ impl ConnectionHandle {
     }
 
     async fn hand_back(&self) {
-        let is_added_again = || self.system.registry.get(&self.id).is_some();
+        let (system, id) = (Arc::clone(&self.system), self.id.clone());
+        let is_added_again = move || system.registry.get(&id).is_some();
         duty::hand_back(&self.system.process, &self.id, is_added_again).await;
         self.system.process.metrics.by_connection.forget(&self.id);
     }
