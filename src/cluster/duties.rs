@@ -113,6 +113,23 @@ impl Duties {
         self.state().runnable.contains_key(id)
     }
 
+    /// What a connection is that this node can run.
+    pub(crate) fn described(&self, id: &ConnectionId) -> Option<Described> {
+        self.state().runnable.get(id).map(|runnable| runnable.described.clone())
+    }
+
+    /// The connections that this node can run and that no node runs at the moment.
+    pub(crate) fn unheld(&self) -> Vec<(ConnectionId, Described)> {
+        let view = Arc::clone(&self.members.view().borrow());
+        let is_unheld = |id: &ConnectionId| {
+            let holder = view.holder(&DutyName::Connection(id.clone()));
+            holder == Holder::Nobody && self.tertulia.connection(id).status().is_none()
+        };
+        let state = self.state();
+        let unheld = state.runnable.iter().filter(|(id, _)| is_unheld(id));
+        unheld.map(|(id, runnable)| (id.clone(), runnable.described.clone())).collect()
+    }
+
     /// Forgets a connection that exists no more. It has ended here.
     pub(crate) async fn remove(self: &Arc<Self>, id: &ConnectionId) -> Result<(), NodeTableError> {
         self.state().runnable.remove(id);
@@ -279,7 +296,9 @@ impl Duties {
     /// Ends a duty here, so that the next node can begin it. The task has `leaving` as its owner, and there is at most one for
     /// each duty.
     fn hand_over(self: &Arc<Self>, HandOver { duty, to }: HandOver, leaving: &mut JoinSet<()>) {
-        if self.state().leaving.insert(duty.clone()) {
+        // A connection that has ended here gives its duty back as soon as its writes are kept and the database allows it.
+        let has_ended = matches!(&duty, DutyName::Connection(id) if self.tertulia.connection(id).status().is_none());
+        if !has_ended && self.state().leaving.insert(duty.clone()) {
             let duties = Arc::clone(self);
             leaving.spawn_local(async move { duties.end(&duty, to).await });
         }
@@ -295,10 +314,7 @@ impl Duties {
             }
         }
         match (duty, self.works.get(duty)) {
-            (DutyName::Connection(id), _) => {
-                self.tertulia.connection(id).disconnect().await;
-                self.give_back(duty).await;
-            }
+            (DutyName::Connection(id), _) => self.tertulia.connection(id).disconnect().await,
             (_, Some(work)) => {
                 work.end(END_WITHIN).await;
                 self.give_back(duty).await;

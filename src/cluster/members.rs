@@ -14,12 +14,12 @@ use std::{
 };
 
 use tertulia_actors::{
-    core::{session::Millis, tenure::LeaseDuration},
+    core::{id::NodeId, session::Millis, tenure::LeaseDuration, time::Timestamp},
     engine::Tenure,
 };
 use tokio::sync::watch;
 
-use super::{Beaten, ClusterView, NodeAbout, NodeTable, NodeTableError, picture::Picture};
+use super::{Beaten, ClusterMetrics, ClusterView, NodeAbout, NodeTable, NodeTableError, picture::Picture};
 
 /// Looks at the clock in a lease.
 const LOOKS: u32 = 50;
@@ -39,6 +39,7 @@ struct Shared {
     lease: LeaseDuration,
     turn: Mutex<Turn>,
     changed: Condvar,
+    metrics: ClusterMetrics,
 }
 
 /// What the threads wait for.
@@ -65,7 +66,8 @@ impl Members {
         let (publish, view) = watch::channel(Arc::new(picture.view(*tenure.standing().borrow())));
         let (answers, answered) = sync_channel(ANSWERS);
         let turn = Mutex::new(Turn { about, seen: 0, is_due: true, has_ended: false });
-        let shared = Arc::new(Shared { table, tenure, lease, turn, changed: Condvar::new() });
+        let metrics = ClusterMetrics::default();
+        let shared = Arc::new(Shared { table, tenure, lease, turn, changed: Condvar::new(), metrics });
         let members = Self { shared: Arc::clone(&shared), view, threads: Mutex::default() };
         members.spawn("tenure", Shared::look)?;
         members.spawn("beats", move |shared| shared.beat(&answers))?;
@@ -98,6 +100,12 @@ impl Members {
         &self.shared.tenure
     }
 
+    /// The metrics of this node among others.
+    #[must_use]
+    pub fn metrics(&self) -> &ClusterMetrics {
+        &self.shared.metrics
+    }
+
     /// Beats now, to see what has changed.
     pub fn beat_now(&self) {
         self.shared.turn().is_due = true;
@@ -106,8 +114,13 @@ impl Members {
 
     /// Changes what this node says about itself, and says it now.
     pub fn say(&self, change: impl FnOnce(&mut NodeAbout)) {
-        change(&mut self.shared.turn().about);
+        self.note(change);
         self.beat_now();
+    }
+
+    /// Changes what this node says about itself with its next beat.
+    pub fn note(&self, change: impl FnOnce(&mut NodeAbout)) {
+        change(&mut self.shared.turn().about);
     }
 
     /// Ends the beats. Blocks until the threads have ended, at most as long as one call to the database takes.
@@ -159,13 +172,15 @@ impl Shared {
             let sent = Tenure::now();
             match self.table.beat(&about, seen) {
                 Ok(beaten) => {
+                    let answered = Tenure::now();
                     self.tenure.answered(sent);
+                    self.metrics.beats.observe(answered.since(sent));
                     if !is_answered {
                         tracing::info!("beats are answered again");
                     }
                     is_answered = true;
                     // If the picture is behind, the next answer has everything.
-                    let _ = answers.try_send((Tenure::now(), beaten));
+                    let _ = answers.try_send((answered, beaten));
                 }
                 Err(NodeTableError::Fenced) => {
                     tracing::error!(node = %self.table.me(), "this node was fenced: others have its duties now");
@@ -205,7 +220,13 @@ impl Shared {
         loop {
             match answers.recv_timeout(patience) {
                 Ok((now, beaten)) => {
-                    picture.answered(now, beaten);
+                    let wall = Timestamp(jiff::Timestamp::now().as_millisecond());
+                    for made in picture.answered(now, wall, beaten) {
+                        let (duty, from, cause) =
+                            (&made.duty, made.from.as_ref().map(NodeId::as_str), made.cause.word());
+                        tracing::info!(%duty, from, cause, took = ?made.took, "this node has taken a duty");
+                        self.metrics.moved(&made);
+                    }
                     self.turn().seen = picture.seen();
                     for node in picture.outdated() {
                         match self.table.known(&node) {
@@ -228,6 +249,7 @@ impl Shared {
         for (node, beat) in picture.silent() {
             match self.table.fence(&node, beat) {
                 Ok(true) => {
+                    self.metrics.fenced.inc();
                     tracing::warn!(%node, epoch = beat.epoch.0, "a silent node was fenced; its duties are free");
                     self.turn().is_due = true;
                     self.changed.notify_all();

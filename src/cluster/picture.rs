@@ -11,9 +11,10 @@ use tertulia_actors::core::{
     placement::{Assignment, Capacity, DutyName, DutySettings, Node, NodeVersion, View},
     session::Millis,
     tenure::{Beat, LeaseDuration, Membership, NodeEpoch, Observation, Standing},
+    time::Timestamp,
 };
 
-use super::{Beaten, ClusterView, NodeRow, Peer};
+use super::{Beaten, ClusterView, DutyMove, NodeRow, Peer, moves::Moves};
 
 /// The duties that a node knows, by its own configuration.
 type Known = Arc<BTreeMap<DutyName, DutySettings>>;
@@ -28,6 +29,7 @@ pub(super) struct Picture {
     /// The duties of each node's tenure, and the number of the change that they were read after.
     known: HashMap<NodeId, (NodeEpoch, u64, Known)>,
     duties: BTreeMap<DutyName, Assignment>,
+    moves: Moves,
     seen: u64,
     now: Millis,
 }
@@ -35,6 +37,7 @@ pub(super) struct Picture {
 impl Picture {
     pub(super) fn new(me: NodeId, lease: LeaseDuration) -> Self {
         Self {
+            moves: Moves::new(me.clone()),
             me,
             membership: Membership::new(lease),
             nodes: BTreeMap::new(),
@@ -51,8 +54,8 @@ impl Picture {
         self.seen
     }
 
-    /// The answer to a beat arrived at `now`.
-    pub(super) fn answered(&mut self, now: Millis, beaten: Beaten) {
+    /// The answer to a beat arrived at `now`, which is `wall` by the usual clock. Returns the duties that this node has taken since.
+    pub(super) fn answered(&mut self, now: Millis, wall: Timestamp, beaten: Beaten) -> Vec<DutyMove> {
         self.now = now;
         self.membership.answered(now, beaten.nodes.iter().map(|row| (row.name.clone(), row.beat)));
         let before = std::mem::take(&mut self.beaten);
@@ -60,16 +63,27 @@ impl Picture {
             let same = before.get(&row.name).filter(|(beat, _)| *beat == row.beat);
             self.beaten.insert(row.name.clone(), same.copied().unwrap_or((row.beat, now)));
         }
+        for (node, (_, last)) in before {
+            if !self.beaten.contains_key(&node) {
+                self.moves.gone(node, last);
+            }
+        }
         self.nodes = beaten.nodes.into_iter().map(|row| (row.name.clone(), row)).collect();
         self.known.retain(|node, _| self.nodes.contains_key(node));
+        let mut moves = Vec::new();
         for duty in beaten.duties {
             if duty.is_removed {
                 self.duties.remove(&duty.name);
-            } else {
-                self.duties.insert(duty.name, duty.assignment);
+                continue;
             }
+            let is_draining = |node: &NodeId| self.nodes.get(node).is_some_and(|row| row.about.is_draining);
+            let before = self.duties.get(&duty.name);
+            moves.extend(self.moves.assigned(&duty.name, before, &duty.assignment, (now, wall), is_draining));
+            self.duties.insert(duty.name, duty.assignment);
         }
+        self.moves.forget_gone(&self.duties);
         self.seen = self.seen.max(beaten.changed);
+        moves
     }
 
     /// The nodes whose known duties must be read again.
@@ -105,7 +119,7 @@ impl Picture {
             about: row.about.clone(),
         };
         let nodes = self.nodes.values().map(|row| (row.name.clone(), peer(row))).collect();
-        ClusterView { me: self.me.clone(), placement, nodes }
+        ClusterView { me: self.me.clone(), placement, nodes, moves: self.moves.recent() }
     }
 
     fn node(&self, row: &NodeRow, own: Standing) -> Node {
@@ -165,7 +179,7 @@ mod tests {
         let mut seconds = 0;
         while picture.silent().is_empty() {
             let beats = Beaten { nodes: vec![row("a", 1, 0), row("b", 7, 0)], ..Beaten::default() };
-            picture.answered(at(seconds), beats);
+            picture.answered(at(seconds), Timestamp(0), beats);
             seconds += 1;
         }
         assert_eq!(Duration::from_secs(seconds - 1), LeaseDuration::default().get());
@@ -181,11 +195,11 @@ mod tests {
     fn changes_of_duties_add_up_and_removed_ones_are_gone() {
         let mut picture = picture();
         let duties = vec![duty("one", held("a"), false), duty("two", held("a"), false)];
-        picture.answered(at(0), Beaten { nodes: vec![row("a", 1, 0)], duties, changed: 5 });
+        picture.answered(at(0), Timestamp(0), Beaten { nodes: vec![row("a", 1, 0)], duties, changed: 5 });
         let duties = vec![duty("one", Assignment::Never, false), duty("two", held("a"), true)];
-        picture.answered(at(1), Beaten { nodes: vec![row("a", 2, 0)], duties, changed: 9 });
+        picture.answered(at(1), Timestamp(0), Beaten { nodes: vec![row("a", 2, 0)], duties, changed: 9 });
         // An answer without changes takes nothing away.
-        picture.answered(at(2), Beaten { nodes: vec![row("a", 3, 0)], changed: 9, ..Beaten::default() });
+        picture.answered(at(2), Timestamp(0), Beaten { nodes: vec![row("a", 3, 0)], changed: 9, ..Beaten::default() });
         assert_eq!(picture.seen(), 9);
         let duties = picture.view(Standing::Valid).placement.duties;
         assert_eq!(duties.into_iter().collect::<Vec<_>>(), [("connection/one".into(), Assignment::Never)]);
@@ -196,15 +210,15 @@ mod tests {
         let mut picture = picture();
         let names = |picture: &Picture| picture.outdated().iter().map(ToString::to_string).collect::<Vec<_>>();
         let beats = |rows: [NodeRow; 2]| Beaten { nodes: rows.into(), ..Beaten::default() };
-        picture.answered(at(0), beats([row("a", 1, 1), row("b", 1, 1)]));
+        picture.answered(at(0), Timestamp(0), beats([row("a", 1, 1), row("b", 1, 1)]));
         assert_eq!(names(&picture), ["a", "b"]);
         for node in ["a", "b"] {
             picture.learned(&node.into(), [(DutyName::Bulk, DutySettings::default())].into());
         }
-        picture.answered(at(1), beats([row("a", 2, 1), row("b", 2, 2)]));
+        picture.answered(at(1), Timestamp(0), beats([row("a", 2, 1), row("b", 2, 2)]));
         assert_eq!(names(&picture), ["b"]);
         let again = NodeRow { beat: Beat { epoch: NodeEpoch(2), number: 0 }, ..row("a", 0, 1) };
-        picture.answered(at(2), beats([again, row("b", 3, 2)]));
+        picture.answered(at(2), Timestamp(0), beats([again, row("b", 3, 2)]));
         assert_eq!(names(&picture), ["a", "b"]);
         // A plan is made from what was read last.
         let node = &picture.view(Standing::Valid).placement.nodes["b"];

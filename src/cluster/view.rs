@@ -8,7 +8,7 @@ use tertulia_actors::core::{
     tenure::{NodeEpoch, Standing},
 };
 
-use super::NodeAbout;
+use super::{DutyMove, NodeAbout};
 
 /// Another node, as requests to it need it.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,6 +32,8 @@ pub struct ClusterView {
     pub placement: View,
     /// All nodes by name, this one included.
     pub nodes: BTreeMap<NodeId, Peer>,
+    /// The last duties that this node has taken, the oldest first.
+    pub moves: Vec<DutyMove>,
 }
 
 /// Where a duty is done.

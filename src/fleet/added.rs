@@ -84,6 +84,11 @@ impl AddedConnections {
         Self { duties: Some(duties), ..self }
     }
 
+    /// The connections that no node runs at the moment. Empty if this process is alone.
+    pub(crate) fn unheld(&self) -> Vec<(ConnectionId, Described)> {
+        self.duties.as_ref().map_or_else(Vec::new, |duties| duties.unheld())
+    }
+
     /// What a stored definition describes; `None` if it has mistakes, which are logged, such as a secret that is missing
     /// here.
     pub(crate) fn runnable(

@@ -383,7 +383,7 @@ async fn list(caller: Caller, asked: Query<Listed>) -> Result<Json<Page<View>>, 
     let is_more = jobs.len() > limit;
     jobs.truncate(limit);
     let next_cursor = jobs.last().filter(|_| is_more).map(|last| Cursor::name(&last.id));
-    Ok(Json(Page { items: jobs, next_cursor }))
+    Ok(Json(Page::new(jobs, next_cursor)))
 }
 
 /// Reports a job's progress.
@@ -425,7 +425,7 @@ async fn items(caller: Caller, id: Path<String>, asked: Query<ItemsAsked>) -> Re
     let (limit, after) = (page::limit(limit)?, cursor.map(|cursor| ConversationId::from(cursor.into_place())));
     let (found, next) = caller.jobs().items(&JobId::from(id.as_str()), outcome, after, limit).await?;
     let found = found.into_iter().map(ItemView::from).collect();
-    Ok(Json(Page { items: found, next_cursor: next.map(|conversation| Cursor::name(conversation.as_str())) }))
+    Ok(Json(Page::new(found, next.map(|conversation| Cursor::name(conversation.as_str())))))
 }
 
 /// Pauses a job: no further conversation is started, and those in progress are completed.

@@ -1,5 +1,7 @@
 //! `/healthz`: the process is alive. `/readyz`: the service is ready. Probes need no token for either.
 
+use std::{sync::atomic::Ordering, time::Duration};
+
 use actix_web::{HttpRequest, HttpResponse, Responder, get, http::StatusCode, web::Data};
 use serde::Serialize;
 use serde_json::json;
@@ -11,6 +13,9 @@ use utoipa::ToSchema;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::{connections::Life, problem::Problem, state::State};
+
+/// How old the newest complete look at the log of all nodes may be.
+const TAIL_WITHIN: Duration = Duration::from_secs(5);
 
 pub(super) fn routes(config: &mut ServiceConfig<'_>) {
     config.service(alive).service(ready);
@@ -34,6 +39,15 @@ struct Readiness {
     /// The service is ready without them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     reasons: Vec<Reason>,
+}
+
+/// Whether a connection makes the service unready. A node that `has_served` stays ready while it begins the connections that it
+/// takes over: they wait their turns to log in, and meanwhile the node serves what other nodes run.
+fn blocks(start: Start, any_resumed: bool, has_served: bool) -> bool {
+    match start {
+        Start::UnderWay => !has_served,
+        start => start.blocks(any_resumed),
+    }
 }
 
 /// Reports that the process is alive. Independent of the platform, because restarting the process would not help then.
@@ -84,7 +98,9 @@ impl From<&Lacking> for Missing {
     }
 }
 
-/// Reports whether the service is ready: it stores events, does not stop, and has tried each of its connections. A
+/// Reports whether the service is ready: it stores events, does not stop, and has tried each of its connections. A node of
+/// several must also be allowed to act, and be less than 5 seconds behind the events of the others. Once it was ready, the connections that it takes over do not make it
+/// unready. A
 /// connection was tried once it was ready, has failed, or waits because its login is refused, held elsewhere or
 /// throttled. A connection that cannot reach the platform counts as tried once another connection was ready.
 ///
@@ -102,6 +118,11 @@ async fn ready(state: Data<State>, request: HttpRequest) -> Result<HttpResponse,
         let detail = "events cannot be stored: the last commit failed and is being retried";
         return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not-ready", detail));
     }
+    let tail_lag = tertulia.journal().tail_lag();
+    if tail_lag.is_some_and(|lag| lag >= TAIL_WITHIN) {
+        let detail = "events of other nodes cannot be read, so event streams of this node stand still";
+        return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not-ready", detail));
+    }
     if !tertulia.journal().cluster().tenure().may_act() {
         let detail = "the database has not answered for too long, so this node does nothing until it does";
         return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "suspended", detail));
@@ -117,6 +138,7 @@ async fn ready(state: Data<State>, request: HttpRequest) -> Result<HttpResponse,
     // A connection that only receives webhooks is ready without reaching the platform.
     let any_resumed =
         statuses.iter().any(|(_, status)| status.start() == Start::Resumed && status.role != Role::Intake);
+    let has_served = state.neighbours.is_some() && state.was_ready.load(Ordering::Relaxed);
     let mut reasons: Vec<Reason> = statuses
         .into_iter()
         .filter(|(_, status)| !status.is_ready() || !status.lacking.has_parts())
@@ -124,7 +146,7 @@ async fn ready(state: Data<State>, request: HttpRequest) -> Result<HttpResponse,
             connection,
             life: Life::from(&status.state),
             lacking: Missing::from(&status.lacking),
-            blocking: status.start().blocks(any_resumed),
+            blocking: blocks(status.start(), any_resumed, has_served),
         })
         .collect();
     reasons.sort_unstable_by(|one, other| one.connection.cmp(&other.connection));
@@ -136,6 +158,7 @@ async fn ready(state: Data<State>, request: HttpRequest) -> Result<HttpResponse,
     let blocking = reasons.iter().filter(|reason| reason.blocking).count();
     let is_listed = shown.is_some() || !access.has_tenants();
     if blocking == 0 {
+        state.was_ready.store(true, Ordering::Relaxed);
         // Damaged events do not make the service unready: a restart would not repair them, and they concern only their
         // readers.
         let damaged_events = Some(tertulia.journal().damaged()).filter(|damaged| *damaged > 0);
@@ -148,4 +171,17 @@ async fn ready(state: Data<State>, request: HttpRequest) -> Result<HttpResponse,
     }
     let detail = format!("connections that were not tried yet: {blocking}");
     Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not-ready", detail).with("reasons", json!(reasons)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_that_has_served_stays_ready_while_it_takes_connections_over() {
+        assert!(blocks(Start::UnderWay, true, false), "the first connections of a node");
+        assert!(!blocks(Start::UnderWay, true, true));
+        assert!(blocks(Start::Unreachable, false, true), "it reaches the platform with none of them");
+        assert!(!blocks(Start::Unreachable, true, true) && !blocks(Start::Excused, false, false));
+    }
 }

@@ -22,6 +22,7 @@ mod events;
 mod failure;
 mod headers;
 mod health;
+mod inbox;
 mod intake;
 mod keyed;
 mod limits;
@@ -172,6 +173,7 @@ impl Gateway {
         let (capacity, ending) =
             (state.capacity, Ending { closing: closing.clone(), stalled: state.http.stalled.clone() });
         let neighbours = state.neighbours.clone();
+        state.record();
         let (state, document) = (Data::new(state), Data::new(openapi::gather()));
         let nodes = neighbours.map(|neighbours| {
             let failed = |source| GatewayError::Listen { address: neighbours.listen, source };

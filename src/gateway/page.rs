@@ -1,6 +1,6 @@
 //! Lists in pages: at most `limit` items after a `cursor`.
 
-use std::ops::Deref;
+use std::{fmt, ops::Deref};
 
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
 use serde::{Deserialize, Deserializer, Serialize, de};
@@ -38,7 +38,7 @@ impl Cursor {
     }
 
     /// Parses a cursor; `None` if the text is not a cursor.
-    fn read(text: &str) -> Option<Self> {
+    pub(super) fn read(text: &str) -> Option<Self> {
         let mut bytes = BASE64_URL_SAFE_NO_PAD.decode(text).ok()?;
         let check = bytes.split_off(bytes.len().checked_sub(CHECK_BYTES)?);
         let place = String::from_utf8(bytes).ok()?;
@@ -47,6 +47,38 @@ impl Cursor {
 
     pub(super) fn into_place(self) -> String {
         self.0
+    }
+}
+
+/// The position of an item in a list: its id, and its connection if the list has items of several connections. Ordered by the id
+/// first, so that the order does not depend on what separates the two in a cursor.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Place {
+    pub(super) id: String,
+    pub(super) connection: Option<String>,
+}
+
+/// Separates the id of an item from its connection in a cursor. No connection's id has it.
+const SEPARATOR: char = '/';
+
+impl Place {
+    pub(super) fn new(id: &str, connection: Option<&str>) -> Self {
+        Self { id: id.to_owned(), connection: connection.map(str::to_owned) }
+    }
+
+    /// The position that a cursor names.
+    pub(super) fn of_cursor(place: &str) -> Self {
+        match place.rsplit_once(SEPARATOR) {
+            Some((id, connection)) => Self::new(id, Some(connection)),
+            None => Self::new(place, None),
+        }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.id)?;
+        self.connection.as_ref().map_or(Ok(()), |connection| write!(f, "{SEPARATOR}{connection}"))
     }
 }
 
@@ -79,6 +111,16 @@ pub(super) struct Page<T> {
     pub(super) items: Vec<T>,
     /// The cursor of the next page; null on the last page.
     pub(super) next_cursor: Option<String>,
+    /// The nodes that did not answer in time, so that their items are missing; absent if there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) incomplete: Vec<String>,
+}
+
+impl<T> Page<T> {
+    /// The page that this node has.
+    pub(super) fn new(items: Vec<T>, next_cursor: Option<String>) -> Self {
+        Self { items, next_cursor, incomplete: Vec::new() }
+    }
 }
 
 /// Returns the requested number of items, 100 by default.

@@ -22,7 +22,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use super::{
     conversations::Through,
     keyed::{Once, Reply},
-    page::{self, Cursor, Page},
+    page::{self, Cursor, Page, Place},
     problem::Problem,
     state::Caller,
 };
@@ -89,9 +89,10 @@ async fn list(caller: Caller, asked: Query<ListQuery>) -> Result<Json<Page<Ring>
     let ListQuery { connection, limit, cursor } = asked.into_inner();
     let limit = page::limit(limit)?;
     let mut rings = all(&caller, connection.as_ref()).await?;
-    rings.retain(|ring| cursor.as_deref().is_none_or(|cursor| position(ring).as_str() > cursor));
-    let (items, next_cursor) = page::cut(rings, limit, position, position);
-    Ok(Json(Page { items, next_cursor }))
+    let after = cursor.as_deref().map(Place::of_cursor);
+    rings.retain(|ring| after.as_ref().is_none_or(|after| position(ring) > *after));
+    let (items, next_cursor) = page::cut(rings, limit, position, |ring| position(ring).to_string());
+    Ok(Json(Page::new(items, next_cursor)))
 }
 
 /// Accepts an offer, and responds once its conversation is there.
@@ -140,8 +141,8 @@ async fn reject(
 }
 
 /// The sort key of pages.
-fn position(ring: &Ring) -> String {
-    format!("{}/{}", ring.id, ring.connection)
+fn position(ring: &Ring) -> Place {
+    Place::new(&ring.id, Some(&ring.connection))
 }
 
 async fn all(caller: &Caller, asked: Option<&ConnectionId>) -> Result<Vec<Ring>, Problem> {

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 use actix_web::{
-    HttpResponse, get,
+    HttpRequest, HttpResponse, get,
     http::StatusCode,
     post,
     web::{Json, Path, Query},
 };
 use futures_util::future::join_all;
 use serde::Serialize;
+use serde_json::{Value, json};
 use tertulia_actors::{
     ConnectionHandle,
     connection::{ConnectionError, QuarantinedConversation},
@@ -22,12 +23,15 @@ use super::{
     connections::Life,
     conversations::Through,
     keyed::{Once, Reply},
+    nodes::{ask_others, is_for_part},
     problem::Problem,
     state::Caller,
 };
 
 /// The most quarantined conversations reported per connection.
 const QUARANTINED: usize = 1_000;
+/// The total that no node counts for itself.
+const LETTERS: &str = "deadLetters";
 
 pub(super) fn routes(config: &mut ServiceConfig<'_>) {
     config.service(tree).service(release);
@@ -37,10 +41,13 @@ pub(super) fn routes(config: &mut ServiceConfig<'_>) {
 #[serde(rename_all = "camelCase")]
 struct Supervision {
     connections: Vec<Supervised>,
-    /// Counted since the process began.
+    /// Counted since the process began; of several nodes, the sums.
     totals: Totals,
     /// The restart policies, by kind of actor.
     policies: BTreeMap<&'static str, Policy>,
+    /// The nodes that did not answer in time, so that their connections and totals are missing; absent if there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    incomplete: Vec<String>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -97,10 +104,47 @@ struct Policy {
     window_seconds: i64,
 }
 
-/// Reports the supervision tree: connections, restarts in each, and the conversations in quarantine.
+/// Reports the supervision tree: connections, restarts in each, and the conversations in quarantine. Of several nodes, the
+/// trees of all together.
 #[utoipa::path(operation_id = "getSupervision", tag = "supervision", responses((status = 200, description = "The tree", body = Supervision)))]
 #[get("/supervision")]
-async fn tree(caller: Caller) -> Result<Json<Supervision>, Problem> {
+async fn tree(caller: Caller, request: HttpRequest) -> Result<Json<Value>, Problem> {
+    let own = json!(own_tree(&caller).await?);
+    match &caller.state().neighbours {
+        Some(neighbours) if !is_for_part(&request) => {
+            let parse = |text: &[u8]| serde_json::from_slice::<Value>(text).ok().filter(Value::is_object);
+            let parts = ask_others(&request, neighbours, parse).await;
+            Ok(Json(put_together(own, parts.answered, &parts.incomplete)))
+        }
+        _ => Ok(Json(own)),
+    }
+}
+
+/// Puts the tree of this node and those of others together. The dead letters are in the store that all share.
+fn put_together(mut own: Value, others: Vec<Value>, incomplete: &[String]) -> Value {
+    let mut connections = own["connections"].as_array().cloned().unwrap_or_default();
+    for other in others {
+        connections.extend(other["connections"].as_array().into_iter().flatten().cloned());
+        for (name, count) in other["totals"].as_object().into_iter().flatten().filter(|(name, _)| *name != LETTERS) {
+            own["totals"][name] = match (own["totals"][name].as_i64(), count.as_i64()) {
+                (Some(own), Some(more)) => json!(own.saturating_add(more)),
+                _ => continue,
+            };
+        }
+    }
+    let id = |connection: &Value| connection["id"].as_str().unwrap_or_default().to_owned();
+    connections.sort_by_cached_key(id);
+    // A connection that has just moved may be in two trees.
+    connections.dedup_by_key(|connection| id(connection));
+    own["connections"] = Value::Array(connections);
+    if !incomplete.is_empty() {
+        own["incomplete"] = json!(incomplete);
+    }
+    own
+}
+
+/// The tree of this process.
+async fn own_tree(caller: &Caller) -> Result<Supervision, Problem> {
     let supervised = caller.candidates(None)?.into_iter().map(supervised);
     let connections: Vec<Supervised> = join_all(supervised).await.into_iter().flatten().collect();
     let metrics = caller.state().everything().metrics();
@@ -124,7 +168,7 @@ async fn tree(caller: Caller) -> Result<Json<Supervision>, Problem> {
         let restarts = connections.iter().map(|connection| (connection.restarts, connection.conversation_restarts));
         restarts.fold((0, 0), |(own, of_conversations), (more, of_more)| (own + more, of_conversations + of_more))
     };
-    Ok(Json(Supervision {
+    Ok(Supervision {
         connections,
         totals: Totals {
             connection_restarts,
@@ -133,7 +177,8 @@ async fn tree(caller: Caller) -> Result<Json<Supervision>, Problem> {
             process: if is_whole { process() } else { ProcessTotals::default() },
         },
         policies: kinds.into_iter().map(|kind| (kind, policy(kind))).collect(),
-    }))
+        incomplete: Vec::new(),
+    })
 }
 
 async fn supervised(connection: ConnectionHandle) -> Option<Supervised> {
@@ -183,4 +228,27 @@ async fn release(
         Err(Problem::new(StatusCode::CONFLICT, "not-quarantined", detail))
     })
     .await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_trees_of_all_nodes_are_one_tree_and_their_totals_add_up() {
+        let own = json!({
+            "connections": [{ "id": "b", "restarts": 1 }],
+            "totals": { "connectionRestarts": 1, "deadLetters": 7 }, "policies": { "fleet": 1 },
+        });
+        let other = json!({
+            "connections": [{ "id": "a" }, { "id": "b", "restarts": 0 }],
+            "totals": { "connectionRestarts": 2, "deadLetters": 7, "escalations": 9 }, "policies": { "fleet": 2 },
+        });
+        let whole = put_together(own, vec![other], &["c".to_owned()]);
+        let expected = json!({
+            "connections": [{ "id": "a" }, { "id": "b", "restarts": 1 }],
+            "totals": { "connectionRestarts": 3, "deadLetters": 7 }, "policies": { "fleet": 1 }, "incomplete": ["c"],
+        });
+        assert_eq!(whole, expected);
+    }
 }

@@ -205,6 +205,7 @@ impl Service {
     pub async fn stop(self, within: Duration) {
         let deadline = Instant::now() + within;
         let Self { tertulia, webhooks, bulk, gateway, mut node } = self;
+        gateway.leave();
         let tenure = tertulia.journal().cluster().tenure();
         if let Some(node) = &mut node {
             // A fenced node has nothing to hand over any more.

@@ -1,6 +1,11 @@
 //! This process as a node: its beats and its duties.
 
-use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    sync::{Arc, Weak},
+    time::Duration,
+};
 
 use futures_util::{FutureExt as _, future::LocalBoxFuture};
 use serde_json::Value;
@@ -9,7 +14,10 @@ use tertulia_actors::{
     core::{id::ConnectionId, placement::DutyName, tenure::LeaseDuration},
     engine::Tenure,
 };
-use tokio::{task::spawn_blocking, time::timeout};
+use tokio::{
+    task::spawn_blocking,
+    time::{sleep, timeout},
+};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::ServiceError;
@@ -25,6 +33,8 @@ use crate::{
 
 /// How long leaving the cluster may take. A node that did not leave is fenced after a lease.
 const LEAVE_WITHIN: Duration = Duration::from_secs(10);
+/// How often a node counts its load, which its next beat says.
+const LOAD_EVERY: Duration = Duration::from_secs(1);
 
 /// A node that has joined, before its connections exist.
 pub(super) struct JoinedNode {
@@ -45,6 +55,7 @@ pub(super) struct RunningNode {
     pub(super) webhooks: Arc<Webhooks>,
     pub(super) bulk: Arc<Bulk>,
     work: Option<AbortOnDropHandle<()>>,
+    _load: AbortOnDropHandle<()>,
 }
 
 impl JoinedNode {
@@ -93,9 +104,26 @@ impl JoinedNode {
             })
         };
         let work = duties.run(Box::new(discover));
-        let neighbours = Neighbours { members: Arc::clone(&members), trust, listen };
-        Ok(RunningNode { members, neighbours, duties, webhooks, bulk, work: Some(work) })
+        let neighbours = Neighbours::new(Arc::clone(&members), Arc::clone(&duties), trust, listen);
+        let load = note_load(Arc::downgrade(tertulia), Arc::clone(&members));
+        Ok(RunningNode { members, neighbours, duties, webhooks, bulk, work: Some(work), _load: load })
     }
+}
+
+/// Keeps what this node says about its load up to date.
+fn note_load(tertulia: Weak<Tertulia>, members: Arc<Members>) -> AbortOnDropHandle<()> {
+    AbortOnDropHandle::new(actix_rt::spawn(async move {
+        while let Some(tertulia) = tertulia.upgrade() {
+            let metrics = tertulia.metrics();
+            let conversations = metrics.conversations.get() + metrics.conversations_asleep.get();
+            members.note(|about| {
+                about.connections = tertulia.connections().len() as u64;
+                about.conversations = u64::try_from(conversations).unwrap_or_default();
+            });
+            drop(tertulia);
+            sleep(LOAD_EVERY).await;
+        }
+    }))
 }
 
 /// Those of the added connections that this node can run.

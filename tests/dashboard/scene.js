@@ -107,8 +107,44 @@ function conversation(index, number) {
   };
 }
 
-/** A scene with so many conversations; `text(what, plain)` may put another text in the place of each. */
-export function scene({ conversations = 1000, text = (what, plain) => plain } = {}) {
+/** Three nodes: one answers, one drains, and one has shown no sign of life for long. */
+function nodes(connections, text) {
+  const node = (id, more) => ({
+    id,
+    isThis: false,
+    standing: 'valid',
+    draining: false,
+    version: '0.1.0',
+    address: `10.0.0.${id.charCodeAt(0) - 96}:8081`,
+    labels: [text('label', 'eu')],
+    capacity: 1,
+    since: NOW - 9 * 60 * MINUTE,
+    silentFor: 1200,
+    connections: 0,
+    conversations: 0,
+    duties: [],
+    ...more,
+  });
+  const own = connections.slice(0, 6);
+  const duties = own.map(({ id }) => `connection/${id}`);
+  return {
+    items: [
+      node('a', { isThis: true, duties: [...duties, 'webhooks'], connections: own.length, conversations: 2000 }),
+      node('b', { draining: true, duties: ['bulk'] }),
+      node('c', { standing: 'suspended', silentFor: 40 * SECOND }),
+    ],
+    unassigned: ['connection/bulk-night'],
+    moves: [
+      { time: NOW - 20 * SECOND, duty: 'webhooks', from: 'b', to: 'a', cause: 'drained', seconds: 0.8 },
+      { time: NOW - 2 * MINUTE, duty: 'connection/bots-1', from: 'd', to: 'a', cause: 'node-lost', seconds: 16.2 },
+      { time: NOW - 9 * 60 * MINUTE, duty: 'bulk', from: null, to: 'b', cause: 'first', seconds: null },
+    ],
+    incomplete: ['c'],
+  };
+}
+
+/** A scene with so many conversations; `text(what, plain)` may put another text in the place of each; `several` nodes serve it. */
+export function scene({ conversations = 1000, text = (what, plain) => plain, several = false } = {}) {
   const number = numbers(7);
   const rows = Array.from({ length: conversations }, (_, index) => conversation(index, number));
   const connections = conversations === 0 ? [] : CONNECTIONS.map(connection);
@@ -149,6 +185,7 @@ export function scene({ conversations = 1000, text = (what, plain) => plain } = 
     opened,
     number,
     text,
+    nodes: several ? nodes(connections, text) : null,
     supervision: {
       connections: withQuarantine,
       totals: {
@@ -315,6 +352,7 @@ export function overview(scene, seconds, scope, began = null) {
   const counted = (state) => connections.filter((one) => one.state === state).length;
   const latency = { count: 12_000, p50: MEDIAN.each[at], p99: WORST.each[at] };
   return {
+    nodes: scene.nodes?.items.length ?? null,
     version: '0.1.0',
     scope,
     uptimeSeconds: (isEmpty ? 0 : 9 * 3600) + Math.floor(seconds),

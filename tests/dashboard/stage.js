@@ -170,6 +170,8 @@ export class Stage {
         return page(scene.jobs, url);
       case 'supervision':
         return scene.supervision;
+      case 'nodes':
+        return scene.nodes;
       case 'dead-letters':
         if (id === 'causes') return page(causes(scene.letters), url);
         if (id === undefined) {

@@ -9,7 +9,7 @@ import { event, happenings, scene } from './scene.js';
 import { demo } from './service.js';
 import { Stage } from './stage.js';
 
-const VIEWS = ['', 'connections', 'conversations', 'webhooks', 'bulk', 'supervision', 'dead-letters'];
+const VIEWS = ['', 'connections', 'conversations', 'webhooks', 'bulk', 'supervision', 'dead-letters', 'nodes'];
 /** What a browser says by itself when it was refused or finds nobody. */
 const REFUSED = [/Failed to load resource/, /ERR_/];
 
@@ -53,7 +53,7 @@ describe('in front of a staged gateway', () => {
   test('no text becomes markup, wherever it comes from', async () => {
     const payload = (what) =>
       `<img src=x onerror="window.ran='${what}'"><script>window.ran='${what}'</script><b>${what}</b>`;
-    await staged({ conversations: 40, text: (what) => payload(what) });
+    await staged({ conversations: 40, text: (what) => payload(what), several: true });
     const { page, complaints } = await opened();
     await stage.followed();
     await stage.send(happenings(stage.scene));
@@ -69,6 +69,7 @@ describe('in front of a staged gateway', () => {
         bulk: null,
         supervision: 'reason',
         'dead-letters': 'reason',
+        nodes: 'label',
       };
       const what = view in wanted ? wanted[view] : 'note';
       if (what !== null) await page.locator('main').getByText(payload(what)).first().waitFor();
@@ -79,7 +80,7 @@ describe('in front of a staged gateway', () => {
       seen.push(await page.locator('main').innerText());
       assert.equal(await page.locator('main :is(img, script, iframe, object, embed)').count(), 0, view);
     }
-    const [lately, , rows, , , , , conversation] = seen;
+    const [lately, , rows, , , , , , conversation] = seen;
     for (const [text, whats] of [
       [lately, ['skill', 'detail', 'reason']],
       [rows, ['skill', 'message']],
@@ -225,6 +226,39 @@ describe('in front of a staged gateway', () => {
     await page.locator('.timeline .message').first().waitFor();
   });
 
+  test('several nodes are shown with what each has, and what moved lately and why', async () => {
+    await staged({ conversations: 40, several: true });
+    const { page, complaints } = await opened();
+    await page.locator('nav a', { hasText: 'Nodes' }).click();
+    await page.locator('.badge[aria-label="1 silent"]').waitFor();
+    const cards = page.locator('.nodes .letter');
+    await cards.nth(2).waitFor();
+    const [first, second, third] = await cards.allInnerTexts();
+    assert.match(first, /Valid\s+a\s+answers this page/);
+    assert.match(first, /7 duties/);
+    assert.match(second, /Draining/);
+    assert.match(third, /Suspended/);
+    await cards.first().locator('summary').click();
+    await page.getByText('connection/bots-1, connection/bots-2').waitFor();
+    const moves = await page.locator('.moves li').allInnerTexts();
+    assert.equal(moves.length, 3);
+    assert.match(moves[0], /webhooks\s+b → a\s+its node hands over all it has\s+after 800 ms/);
+    assert.match(moves[1], /connection\/bots-1\s+d → a\s+its node was lost\s+after 16\.2 s/);
+    assert.match(moves[2], /bulk\s+to b\s+nobody had it before/);
+    await page.getByText('At no node at the moment: connection/bulk-night').waitFor();
+    await page.getByText('Without the moves to c').waitFor();
+    assert.deepEqual(complaints, []);
+  });
+
+  test('a process alone has no view of nodes, and asks for none', async () => {
+    await staged({ conversations: 1 });
+    const { page, complaints } = await opened();
+    await page.locator('.tile').first().waitFor();
+    assert.equal(await page.locator('nav a', { hasText: 'Nodes' }).isVisible(), false);
+    assert.ok(!stage.addresses.some((address) => address.startsWith('/v1/nodes')));
+    assert.deepEqual(complaints, []);
+  });
+
   test('everything is reached by keyboard, in an order that makes sense, and nothing keeps it', async () => {
     await staged();
     const { page, complaints } = await opened();
@@ -305,7 +339,7 @@ describe('in front of a staged gateway', () => {
     ['on a phone', { viewport: { width: 390, height: 844 } }],
   ]) {
     test(`axe finds nothing wrong with any view, ${name}`, async () => {
-      await staged();
+      await staged({ several: true });
       const { page, complaints } = await opened(options);
       await stage.followed();
       await stage.send(happenings(stage.scene));
@@ -321,7 +355,7 @@ describe('in front of a staged gateway', () => {
               ? '.activity li + li'
               : view.includes('/')
                 ? '.message'
-                : '.view:is(.connections, .conversations, .webhooks, .bulk, .supervision, .dead-letters) :is(.list-row.connection, .list-row.conversation, .letter, .node)',
+                : '.view:is(.connections, .conversations, .webhooks, .bulk, .supervision, .dead-letters, .nodes) :is(.list-row.connection, .list-row.conversation, .letter, .node)',
           )
           .first()
           .waitFor();

@@ -193,6 +193,18 @@ impl DeadLetters {
             .await
     }
 
+    /// Returns the number of letters that are kept, of all processes that share the store.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn held(&self) -> Result<usize, StoreError> {
+        if self.journal.tail_lag().is_none() {
+            // Only this process writes and removes letters, and counts them.
+            return Ok(usize::try_from(self.metrics.dead_letters_held.get()).unwrap_or_default());
+        }
+        self.journal.read(|store| store.count(Table::DeadLetters)).await
+    }
+
     /// Removes one letter. Returns the letter when its removal is durable.
     ///
     /// # Errors

@@ -65,6 +65,12 @@ impl Batch {
         self.events.is_empty() && self.changes.is_empty()
     }
 
+    /// The number of steps.
+    #[expect(clippy::cast_precision_loss, reason = "a commit has few steps")]
+    pub(super) fn steps(&self) -> f64 {
+        self.members.len() as f64
+    }
+
     /// Takes the content out for the commit with this number.
     pub(super) fn commit(&mut self, number: u64) -> Commit {
         Commit {

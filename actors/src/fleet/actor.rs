@@ -256,7 +256,8 @@ impl Handler<DutiesLost> for Fleet {
                 (self.process.clone(), Arc::clone(&self.registry), connection.clone());
             let ending = async move {
                 member.end(END_WITHIN).await;
-                duty::hand_back(&process, &connection, || registry.get(&connection).is_some()).await;
+                let id = connection.clone();
+                duty::hand_back(&process, &connection, move || registry.get(&id).is_some()).await;
                 process.metrics.by_connection.forget(&connection);
             };
             ctx.spawn(ending.into_actor(self));

@@ -14,6 +14,7 @@ use prometheus_client::{
     encoding::{EncodeMetric, MetricEncoder, NoLabelSet},
     metrics::{MetricType, TypedMetric},
 };
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// The upper bounds of the buckets, in nanoseconds: from 10 microseconds to a minute. One more bucket counts longer
 /// durations.
@@ -86,6 +87,17 @@ impl Latency {
         Self::of(counts, self.nanos().saturating_sub(earlier.nanos()))
     }
 
+    /// Returns a copy with the counts of both. Histograms of several processes can be added up, because all have the same
+    /// buckets.
+    #[must_use]
+    pub fn plus(&self, other: &Self) -> Self {
+        let mut counts = self.counts();
+        for (count, more) in counts.iter_mut().zip(other.counts()) {
+            *count = count.saturating_add(more);
+        }
+        Self::of(counts, self.nanos().saturating_add(other.nanos()))
+    }
+
     /// Returns an estimate of the quantile `quantile` (from 0 to 1), as exact as the buckets allow: durations within a
     /// bucket are assumed to be evenly distributed. `None` if nothing was counted.
     #[must_use]
@@ -125,6 +137,27 @@ impl Latency {
 #[expect(clippy::cast_precision_loss, reason = "exact for every count that can be reached")]
 fn as_f64(count: u64) -> f64 {
     count as f64
+}
+
+impl PartialEq for Latency {
+    /// Whether both have counted the same.
+    fn eq(&self, other: &Self) -> bool {
+        (self.counts(), self.nanos()) == (other.counts(), other.nanos())
+    }
+}
+
+impl Serialize for Latency {
+    /// Serializes the count of each bucket, and the sum in nanoseconds.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        (self.counts(), self.nanos()).serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Latency {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let (counts, nanos) = Deserialize::deserialize(deserializer)?;
+        Ok(Self::of(counts, nanos))
+    }
 }
 
 impl TypedMetric for Latency {
@@ -175,6 +208,18 @@ mod tests {
         registry.register("wait_seconds", "Time", latency);
         encode(&mut text, &registry).unwrap();
         assert!(text.contains("wait_seconds_bucket{le=\"60.0\"} 0\nwait_seconds_bucket{le=\"+Inf\"} 1\n"), "{text}");
+    }
+
+    #[test]
+    fn histograms_of_several_processes_add_up() {
+        let (one, other) = (Latency::default(), Latency::default());
+        (0..3).for_each(|_| one.observe(Duration::from_millis(1)));
+        other.observe(Duration::from_secs(30));
+        let sent = serde_json::to_vec(&other).unwrap();
+        let both = one.plus(&serde_json::from_slice(&sent).unwrap());
+        assert_eq!((both.count(), both.nanos()), (4, 30_003_000_000));
+        assert_eq!(both.quantile(1.0), Some(Duration::from_secs(30)));
+        assert!(serde_json::from_str::<Latency>("[[1,2],3]").is_err(), "a version with other buckets");
     }
 
     #[test]

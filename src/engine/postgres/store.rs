@@ -43,6 +43,10 @@ const LARGEST_COMMIT: usize = 64 * 1024 * 1024;
 /// The code with which the database says that it has forgotten commits.
 const FORGOTTEN: &str = "TF003";
 
+/// How often this process found that its database had forgotten commits. Outlives a store: after such a loss the node joins
+/// again with another one.
+static FORGOTTEN_COMMITS: AtomicU64 = AtomicU64::new(0);
+
 /// The log and the records, for one node that has joined. Other nodes write too.
 #[derive(Debug)]
 pub struct PostgresStore {
@@ -56,7 +60,6 @@ pub struct PostgresStore {
     /// The log as this process has last seen it.
     history: Mutex<History>,
     last_commit: AtomicU64,
-    forgotten: AtomicU64,
 }
 
 /// Follows the events of other nodes.
@@ -89,14 +92,7 @@ impl PostgresStore {
             readers: Sessions::new(readers),
             history: Mutex::new(history),
             last_commit: AtomicU64::new(0),
-            forgotten: AtomicU64::new(0),
         })
-    }
-
-    /// How often the database was found to have forgotten commits that it had acknowledged.
-    #[must_use]
-    pub fn forgotten(&self) -> u64 {
-        self.forgotten.load(Ordering::Relaxed)
     }
 
     fn known(&self) -> MutexGuard<'_, History> {
@@ -109,7 +105,7 @@ impl PostgresStore {
     fn forget(&self, session: &mut Session) {
         let epoch = self.known().epoch.to_string();
         tracing::error!(node = %self.node, log = epoch, "the database has forgotten commits that it had acknowledged");
-        self.forgotten.fetch_add(1, Ordering::Relaxed);
+        FORGOTTEN_COMMITS.fetch_add(1, Ordering::Relaxed);
         let sql = "UPDATE log_head SET epoch = to_hex((extract(epoch FROM clock_timestamp()) * 1000000)::bigint) \
                    WHERE epoch = $1";
         if let Err(error) = session.call(async |live| live.query(sql, &[&epoch]).await) {
@@ -313,6 +309,10 @@ impl Store for PostgresStore {
         }
     }
 
+    fn lost_commits(&self) -> u64 {
+        FORGOTTEN_COMMITS.load(Ordering::Relaxed)
+    }
+
     fn keep_house(&self, now: Timestamp, oldest: u64, letters: usize) -> Result<usize, StoreError> {
         let letters = i64::try_from(letters).unwrap_or(i64::MAX);
         let (oldest, dead) = (signed(oldest), number(Table::DeadLetters));
@@ -382,6 +382,27 @@ impl Store for PostgresStore {
             rows.iter().map(record).collect::<Result<Vec<_>, _>>()
         });
         found.map_err(|error| error.of("read records"))
+    }
+
+    fn measure(&self, table: Table, prefix: &RecordKey, limit: usize) -> Result<(usize, u64), StoreError> {
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let (begin, end) = (prefix.as_bytes(), end_of(prefix.as_bytes()));
+        let measured = self.readers.call(async |live| {
+            // The length of a large value is known without reading the value.
+            let sql = "SELECT count(*), coalesce(sum(r.bytes), 0)::bigint FROM (SELECT octet_length(value) AS bytes \
+                       FROM record WHERE tab = $1 AND key >= $2 AND ($3::bytea IS NULL OR key < $3) LIMIT $4) r";
+            live.one(sql, &[&number(table), &begin, &end, &limit]).await
+        });
+        let row = measured.map_err(|error| error.of("measure records"))?;
+        Ok((usize::try_from(row.get::<_, i64>(0)).unwrap_or(usize::MAX), unsigned(row.get(1))))
+    }
+
+    fn count(&self, table: Table) -> Result<usize, StoreError> {
+        let counted = self.readers.call(async |live| {
+            let sql = "SELECT count(*) FROM record WHERE tab = $1";
+            Ok(unsigned(live.one(sql, &[&number(table)]).await?.get(0)))
+        });
+        counted.map(|count| usize::try_from(count).unwrap_or(usize::MAX)).map_err(|error| error.of("count records"))
     }
 
     fn check(&self) -> Result<(), StoreError> {

@@ -1,7 +1,10 @@
 //! Converts a connection of the configuration to the actors' settings.
 
 use tertulia_actors::{
-    connection::ConnectionSettings, core::ums::ClientProperties, intake::IntakeSettings, platform::Proxy,
+    connection::{ConnectionSettings, Role},
+    core::{id::AccountId, ums::ClientProperties},
+    intake::IntakeSettings,
+    platform::Proxy,
 };
 
 use crate::config::{self, Access, Connection};
@@ -16,6 +19,22 @@ pub(crate) enum Described {
     Socket(Box<ConnectionSettings>),
     /// A connection that receives webhooks.
     Webhooks(Box<IntakeSettings>),
+}
+
+impl Described {
+    pub(crate) fn account(&self) -> &AccountId {
+        match self {
+            Self::Socket(settings) => &settings.account,
+            Self::Webhooks(settings) => &settings.account,
+        }
+    }
+
+    pub(crate) fn role(&self) -> Role {
+        match self {
+            Self::Socket(settings) => settings.role(),
+            Self::Webhooks(settings) => settings.role(),
+        }
+    }
 }
 
 /// The actors' settings of `connection`.

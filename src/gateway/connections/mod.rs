@@ -27,6 +27,10 @@ use super::{
     problem::Problem,
     state::Caller,
 };
+use crate::fleet::Described;
+
+/// The state of a connection that no node runs at the moment, as in `/v1/connections`.
+pub(super) const MOVING: &str = "moving";
 
 pub(super) fn routes(config: &mut ServiceConfig<'_>) {
     config.service(list).service(one).configure(changing::routes).configure(asking::routes).configure(platform::routes);
@@ -76,6 +80,8 @@ enum ConnectionState {
     Stopping,
     Stopped,
     Failed,
+    /// No node runs the connection at the moment: it moves, or waits for a node that may run it.
+    Moving,
 }
 
 /// What a connection waits for before its next attempt.
@@ -117,7 +123,8 @@ struct View {
     agent_state: Option<AgentState>,
     #[serde(flatten)]
     life: Life,
-    since: String,
+    /// When the state began; null for a connection that no node runs at the moment.
+    since: Option<String>,
     /// Failed attempts since the connection was last stable.
     attempts: u32,
     reconnects: u64,
@@ -144,7 +151,7 @@ impl View {
             agent_id: status.agent_id,
             agent_state: status.agent_state,
             life: Life::from(&status.state),
-            since: status.since.to_string(),
+            since: Some(status.since.to_string()),
             attempts: status.attempts,
             reconnects: status.reconnects,
             waiting: status.waiting.map(WaitingView::from),
@@ -155,6 +162,28 @@ impl View {
             lacking: status.lacking,
         }
     }
+
+    /// A connection that no node runs at the moment.
+    fn moving(id: ConnectionId, described: &Described) -> Self {
+        Self {
+            id,
+            account: described.account().clone(),
+            role: described.role(),
+            user_id: None,
+            agent_id: None,
+            agent_state: None,
+            life: Life { state: ConnectionState::Moving, failure: None },
+            since: None,
+            attempts: 0,
+            reconnects: 0,
+            waiting: None,
+            last_error: None,
+            conversations: 0,
+            restarts: 0,
+            conversation_restarts: 0,
+            lacking: Lacking::default(),
+        }
+    }
 }
 
 /// Lists the connections.
@@ -163,10 +192,15 @@ impl View {
 async fn list(caller: Caller, asked: Query<page::PageQuery>) -> Result<Json<Page<View>>, Problem> {
     let limit = page::limit(asked.limit)?;
     let is_after = |id: &ConnectionId| asked.cursor.as_deref().is_none_or(|cursor| id.as_str() > cursor);
-    let ids: Vec<ConnectionId> = caller.connections().into_iter().filter(is_after).collect();
-    let (ids, next_cursor) = page::cut(ids, limit, ConnectionId::clone, ConnectionId::to_string);
-    let view = |id: ConnectionId| caller.connection(&id).ok()?.status().map(|status| View::new(id, status));
-    Ok(Json(Page { items: ids.into_iter().filter_map(view).collect(), next_cursor }))
+    let unheld = caller.unheld().into_iter().map(|(id, described)| (id, Some(described)));
+    let all = caller.connections().into_iter().map(|id| (id, None)).chain(unheld);
+    let after = all.filter(|(id, _)| is_after(id)).collect();
+    let (page, next_cursor) = page::cut(after, limit, |(id, _)| id.clone(), |(id, _)| id.to_string());
+    let view = |(id, described): (ConnectionId, Option<Described>)| match described {
+        Some(described) => Some(View::moving(id, &described)),
+        None => caller.connection(&id).ok()?.status().map(|status| View::new(id, status)),
+    };
+    Ok(Json(Page::new(page.into_iter().filter_map(view).collect(), next_cursor)))
 }
 
 /// Reports the state of one connection.

@@ -114,7 +114,7 @@ async fn list(
     waiting.retain(|command| after.is_none_or(|after| command.number > after));
     let (items, next_cursor) = page::cut(waiting, limit, |one| one.number, |one| one.number.to_string());
     let items = items.into_iter().map(CommandThatWaits::from).collect();
-    Ok(Json(Page { items, next_cursor }))
+    Ok(Json(Page::new(items, next_cursor)))
 }
 
 /// Cancels a command that was not sent. Its caller gets the code `cancelled`, and no later run sends the command

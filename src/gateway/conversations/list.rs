@@ -19,7 +19,7 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::gateway::{
-    page::{self, Cursor, Page},
+    page::{self, Cursor, Page, Place},
     problem::Problem,
     state::Caller,
     words::check_stage,
@@ -200,11 +200,13 @@ async fn list(caller: Caller, asked: Query<ListQuery>) -> Result<Json<Page<Brief
     };
     // A selective filter reads all conversations, so it runs on its own thread and does not delay other requests.
     let looking = web::block(move || {
-        let after = cursor.as_deref().and_then(|cursor| cursor.rsplit_once('/'));
+        let after = cursor.as_deref().map(Place::of_cursor);
+        let after = after.as_ref().map(|after| (after.id.as_str(), after.connection.as_deref().unwrap_or_default()));
         let (handles, is_more) = caller.conversations_page(&connections, after, limit, is_meant);
         let last = handles.last().filter(|_| is_more);
-        let next_cursor = last.map(|last| Cursor::name(&format!("{}/{}", last.id(), last.connection())));
-        Page { items: handles.iter().map(Brief::of).collect(), next_cursor }
+        let place = |last: &ConversationHandle| Place::new(last.id().as_str(), Some(last.connection().as_str()));
+        let next_cursor = last.map(|last| Cursor::name(&place(last).to_string()));
+        Page::new(handles.iter().map(Brief::of).collect(), next_cursor)
     });
     Ok(Json(looking.await.map_err(|_| Problem::stopping())?))
 }

@@ -55,7 +55,7 @@ async fn list(caller: Caller, asked: Query<ListQuery>) -> Result<Json<Page<Brief
     let next_cursor =
         letters.get(limit - 1).filter(|_| letters.len() > limit).map(|last| Cursor::name(&last.id.to_string()));
     let items = letters.iter().take(limit).map(Brief::from).collect();
-    Ok(Json(Page { items, next_cursor }))
+    Ok(Json(Page::new(items, next_cursor)))
 }
 
 /// Dead letters of one cause. They differ only in the conversation and in the numbers and ids in their reason.
@@ -105,7 +105,7 @@ async fn causes(caller: Caller, asked: Query<page::PageQuery>) -> Result<Json<Pa
     let is_more = causes.len() > limit;
     causes.truncate(limit);
     let next_cursor = causes.last().filter(|_| is_more).map(|last| Cursor::name(&last.newest.id));
-    Ok(Json(Page { items: causes.into_iter().map(CauseView::from).collect(), next_cursor }))
+    Ok(Json(Page::new(causes.into_iter().map(CauseView::from).collect(), next_cursor)))
 }
 
 /// Returns a whole dead letter, its content in base64.

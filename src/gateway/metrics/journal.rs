@@ -44,6 +44,9 @@ impl Collector for JournalState {
         }
         let help = "Duration of a commit of the store.";
         let histogram = encoder.encode_descriptor("store_commit_seconds", help, None, MetricType::Histogram)?;
-        journal.commits().encode(histogram)
+        journal.commits().encode(histogram)?;
+        let help = "Steps that one commit of the store has made durable.";
+        let histogram = encoder.encode_descriptor("commit_steps", help, None, MetricType::Histogram)?;
+        journal.commit_steps().encode(histogram)
     }
 }

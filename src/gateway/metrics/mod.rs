@@ -5,6 +5,7 @@ mod connections;
 mod exposition;
 mod http;
 mod journal;
+mod nodes;
 mod process;
 mod registry;
 
@@ -28,6 +29,7 @@ use exposition::{Format, OPEN_METRICS, TEXT};
 use registry::PREFIX;
 
 pub(super) use http::HttpMetrics;
+pub(super) use nodes::register_node;
 pub(super) use process::resident_bytes;
 pub(super) use registry::registry;
 

@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use actix_web::{
-    HttpMessage as _,
-    dev::ServiceRequest,
+    HttpMessage as _, HttpRequest,
     http::header::{HeaderMap, HeaderName, HeaderValue},
 };
 use base64::{Engine as _, prelude::BASE64_STANDARD};
@@ -31,7 +30,7 @@ struct Described {
 }
 
 /// The caller of a request, for another node; `None` if it needs none, as a webhook of the platform.
-pub(super) fn describe(request: &ServiceRequest) -> Option<HeaderValue> {
+pub(super) fn describe(request: &HttpRequest) -> Option<HeaderValue> {
     let holder = request.extensions().get::<Arc<Holder>>().cloned()?;
     let described = Described {
         name: holder.name.as_deref().map(str::to_owned),

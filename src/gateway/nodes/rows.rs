@@ -1,16 +1,18 @@
 //! `/v1/nodes`: the nodes of the cluster, and who has which duty.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{cmp::Reverse, collections::BTreeMap, sync::Arc, time::Duration};
 
 use actix_web::{
-    HttpResponse, get,
+    HttpRequest, HttpResponse, get,
     http::StatusCode,
     post,
     web::{Data, Json, Path},
 };
+use futures_util::future::join_all;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use tertulia_actors::core::{
-    id::NodeId,
+    id::{ConnectionId, NodeId},
     placement::{Assignment, DutyName},
     tenure::Standing,
 };
@@ -18,9 +20,9 @@ use tokio::time::timeout;
 use utoipa::ToSchema;
 use utoipa_actix_web::service_config::ServiceConfig;
 
-use super::Neighbours;
+use super::{Neighbours, ask_others, is_for_part};
 use crate::{
-    cluster::{ClusterView, Peer},
+    cluster::{ClusterView, DutyMove, Peer, peers},
     gateway::{
         body::Body,
         keyed::{Once, Reply},
@@ -31,9 +33,11 @@ use crate::{
 
 /// How long the database may take to note a move.
 const NOTED_WITHIN: Duration = Duration::from_secs(10);
+/// The most moves in the list of all nodes.
+const MOVES: usize = 50;
 
 pub(in crate::gateway) fn routes(config: &mut ServiceConfig<'_>) {
-    config.service(list).service(one).service(drain).service(move_connection);
+    config.service(list).service(rebalance).service(one).service(drain).service(move_connection);
 }
 
 /// A node of the cluster.
@@ -60,6 +64,10 @@ struct View {
     since: i64,
     /// Milliseconds since a new sign of life was seen.
     silent_for: u64,
+    /// The connections that it runs, by its last sign of life.
+    connections: u64,
+    /// Its conversations, in memory or asleep, by its last sign of life.
+    conversations: u64,
     /// Its duties, such as `connection/bots-1` and `webhooks`.
     duties: Vec<String>,
 }
@@ -71,6 +79,62 @@ struct Views {
     items: Vec<View>,
     /// Duties that no node has at the moment.
     unassigned: Vec<String>,
+    /// The last duties that nodes have taken, the newest first, at most 50. A node notes what it has taken since it joined.
+    moves: Vec<MoveView>,
+    /// The nodes that did not answer in time, so that their moves are missing; absent if there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    incomplete: Vec<String>,
+}
+
+/// A node, and what it has taken.
+#[derive(Serialize, ToSchema)]
+#[schema(as = NodeWithMoves)]
+#[serde(rename_all = "camelCase")]
+struct WithMoves {
+    #[serde(flatten)]
+    node: View,
+    /// The last duties that the node has taken since it joined, the newest first, at most 50. Null if the node itself does not
+    /// answer.
+    moves: Option<Vec<MoveView>>,
+}
+
+/// A duty that a node has taken.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = DutyMove)]
+#[serde(rename_all = "camelCase")]
+struct MoveView {
+    /// When, in milliseconds since 1970 by the clock of the node.
+    time: i64,
+    /// The duty, such as `connection/bots-1`.
+    duty: String,
+    /// The node that had the duty before; null if none had it or it is not known.
+    from: Option<String>,
+    /// The node that has taken the duty.
+    to: String,
+    /// `first`: no node had the duty before. `node-lost`: its node was fenced. `drained`: its node hands over all it has.
+    /// `handed-over`: it was moved for balance or by an operator. `free`: its node left, joined again or gave it back.
+    cause: String,
+    /// Seconds since the last sign of life of the lost node, or since the decision to move; null for other causes.
+    seconds: Option<f64>,
+}
+
+/// The part of one node in the list of moves.
+#[derive(Deserialize)]
+struct MovesPart {
+    moves: Vec<MoveView>,
+}
+
+impl MoveView {
+    fn new(made: &DutyMove, me: &NodeId) -> Self {
+        Self {
+            time: made.at.0,
+            duty: made.duty.to_string(),
+            from: made.from.as_ref().map(ToString::to_string),
+            to: me.to_string(),
+            cause: made.cause.word().to_owned(),
+            seconds: made.took.map(|took| took.as_secs_f64()),
+        }
+    }
 }
 
 impl View {
@@ -89,6 +153,8 @@ impl View {
             capacity: f64::from(about.capacity) / 1_000.0,
             since: about.since,
             silent_for: u64::try_from(peer.silent_for.as_millis()).unwrap_or(u64::MAX),
+            connections: about.connections,
+            conversations: about.conversations,
             duties: duties(
                 view,
                 caller,
@@ -100,12 +166,25 @@ impl View {
 
 /// The names of the duties whose assignment `is_meant`, as far as the caller sees them.
 fn duties(view: &ClusterView, caller: &Caller, is_meant: impl Fn(&Assignment) -> bool) -> Vec<String> {
-    let is_seen = |duty: &DutyName| match duty {
+    let duties: &BTreeMap<DutyName, Assignment> = &view.placement.duties;
+    duties
+        .iter()
+        .filter(|(duty, now)| is_meant(now) && is_seen(duty, caller))
+        .map(|(duty, _)| duty.to_string())
+        .collect()
+}
+
+fn is_seen(duty: &DutyName, caller: &Caller) -> bool {
+    match duty {
         DutyName::Connection(id) => caller.reach().sees(id.as_str()),
         _ => true,
-    };
-    let duties: &BTreeMap<DutyName, Assignment> = &view.placement.duties;
-    duties.iter().filter(|(duty, now)| is_meant(now) && is_seen(duty)).map(|(duty, _)| duty.to_string()).collect()
+    }
+}
+
+/// The moves to this node that the caller sees, the newest first.
+fn own_moves(view: &ClusterView, caller: &Caller) -> Vec<MoveView> {
+    let seen = view.moves.iter().rev().filter(|made| is_seen(&made.duty, caller));
+    seen.map(|made| MoveView::new(made, &view.me)).collect()
 }
 
 fn neighbours(state: &State) -> Result<&Neighbours, Problem> {
@@ -120,28 +199,40 @@ fn newest(state: &State) -> Result<Arc<ClusterView>, Problem> {
 /// Lists the nodes of the cluster, and their duties.
 #[utoipa::path(operation_id = "listNodes", tag = "service", responses((status = 200, description = "The nodes", body = Views)))]
 #[get("/nodes")]
-async fn list(caller: Caller, state: Data<State>) -> Result<Json<Views>, Problem> {
+async fn list(caller: Caller, state: Data<State>, request: HttpRequest) -> Result<Json<Views>, Problem> {
     let view = newest(&state)?;
+    let mut moves = own_moves(&view, &caller);
+    let mut incomplete = Vec::new();
+    if !is_for_part(&request) {
+        let parse = |text: &[u8]| serde_json::from_slice::<MovesPart>(text).ok();
+        let parts = ask_others(&request, neighbours(&state)?, parse).await;
+        moves.extend(parts.answered.into_iter().flat_map(|part| part.moves));
+        moves.sort_by_key(|made| Reverse(made.time));
+        moves.truncate(MOVES);
+        incomplete = parts.incomplete;
+    }
     let items = view.nodes.values().map(|peer| View::new(peer, &view, &caller)).collect();
     let is_free = |assignment: &Assignment| match assignment {
         Assignment::Held { by, .. } => !view.nodes.contains_key(by),
         Assignment::Never | Assignment::Released { .. } => true,
     };
-    Ok(Json(Views { items, unassigned: duties(&view, &caller, is_free) }))
+    Ok(Json(Views { items, unassigned: duties(&view, &caller, is_free), moves, incomplete }))
 }
 
-/// Reports one node.
+/// Reports one node and what it has taken.
 #[utoipa::path(
     operation_id = "getNode",
     tag = "service",
     params(("node" = String, Path)),
-    responses((status = 200, description = "The node", body = View))
+    responses((status = 200, description = "The node", body = WithMoves))
 )]
 #[get("/nodes/{node}")]
-async fn one(caller: Caller, state: Data<State>, id: Path<String>) -> Result<Json<View>, Problem> {
+async fn one(caller: Caller, state: Data<State>, id: Path<String>) -> Result<Json<WithMoves>, Problem> {
     let view = newest(&state)?;
     let peer = view.nodes.get(&NodeId::from(id.as_str())).ok_or_else(|| unknown(&id))?;
-    Ok(Json(View::new(peer, &view, &caller)))
+    // The gateway has sent the request to the node that it names, if that node answers.
+    let moves = (peer.name == view.me).then(|| own_moves(&view, &caller));
+    Ok(Json(WithMoves { node: View::new(peer, &view, &caller), moves }))
 }
 
 fn unknown(id: &str) -> Problem {
@@ -172,13 +263,18 @@ async fn move_connection(
     id: Path<String>,
     body: Body<Move>,
 ) -> Result<HttpResponse, Problem> {
-    caller.connection(&id.as_str().into())?;
     let (view, neighbours) = (newest(&state)?, neighbours(&state)?);
     let to = NodeId::from(body.value.node.as_str());
+    let connection = ConnectionId::from(id.as_str());
+    let duty = DutyName::Connection(connection.clone());
+    // Whether or not a node runs it at the moment.
+    if !is_seen(&duty, &caller) || !view.placement.duties.contains_key(&duty) {
+        return Err(Problem::unknown_connection(&connection));
+    }
     if !view.nodes.contains_key(&to) {
         return Err(unknown(to.as_str()));
     }
-    let (members, duty) = (Arc::clone(&neighbours.members), DutyName::Connection(id.as_str().into()));
+    let members = Arc::clone(&neighbours.members);
     once.act(&body.digest, async move {
         let table = Arc::clone(members.table());
         let noting = tokio::task::spawn_blocking(move || table.destine(&duty, Some(&to)));
@@ -190,6 +286,37 @@ async fn move_connection(
         Ok(Reply::accepted())
     })
     .await
+}
+
+/// Ends what `drain` began at every node, so that the connections spread over all nodes again. A node that stops goes on to
+/// hand over.
+#[utoipa::path(
+    operation_id = "rebalanceNodes",
+    tag = "service",
+    params(Once),
+    responses((status = 200, description = "The nodes take connections again", body = Rebalanced))
+)]
+#[post("/nodes/rebalance")]
+async fn rebalance(caller: Caller, once: Once, state: Data<State>) -> Result<HttpResponse, Problem> {
+    caller.administer()?;
+    let (view, neighbours) = (newest(&state)?, neighbours(&state)?.clone());
+    once.act_bare(async move {
+        state.take_duties_again();
+        let asked = join_all(view.nodes.values().filter(|peer| peer.name != view.me).map(async |peer| {
+            let is_reached = peers::ask_to_rebalance(&peer.about.address, &neighbours.trust).await;
+            (!is_reached).then(|| peer.name.to_string())
+        }));
+        let incomplete = asked.await.into_iter().flatten().collect();
+        Ok(Reply::ok(json!(Rebalanced { incomplete })))
+    })
+    .await
+}
+
+/// What came of a request to all nodes.
+#[derive(Serialize, ToSchema)]
+struct Rebalanced {
+    /// The nodes that did not answer, and may still drain.
+    incomplete: Vec<String>,
 }
 
 /// Makes a node hand over all its duties, and take none. A restart of the node ends this.

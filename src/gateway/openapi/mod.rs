@@ -1,6 +1,8 @@
 //! `/openapi.json`: the interface as OpenAPI 3.1, collected from the handlers, and the responses for unknown paths and
 //! methods.
 
+#[cfg(test)]
+mod classes;
 mod document;
 mod events;
 mod finish;

@@ -1,12 +1,12 @@
 //! The counters of the process or of some connections.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tertulia_actors::{connection::ConnectionStatus, core::id::ConnectionId, metrics::Metrics};
 use utoipa::ToSchema;
 
 /// Counted since the process began. What is not counted for each connection is null for a token that does not reach every
 /// connection.
-#[derive(Clone, Debug, Default, Serialize, ToSchema)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Counts {
     pub(super) frames: u64,

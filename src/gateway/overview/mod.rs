@@ -1,16 +1,15 @@
 //! `/v1/overview`: the state of the whole process in one small response, cheap enough to poll every second.
 
 mod counts;
+mod merge;
+mod past;
 mod quantiles;
 mod recent;
 mod recorder;
 mod records;
 mod series;
 
-use actix_web::{
-    get,
-    web::{Json, Query},
-};
+use actix_web::{HttpRequest, HttpResponse, get, web::Query};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tertulia_actors::{
@@ -21,10 +20,16 @@ use tertulia_actors::{
 use utoipa::{IntoParams, ToSchema};
 use utoipa_actix_web::service_config::ServiceConfig;
 
-use super::{metrics::resident_bytes, problem::Problem, state::Caller};
+use super::{
+    metrics::resident_bytes,
+    nodes::{ask_others, is_for_part},
+    problem::Problem,
+    state::Caller,
+};
 use crate::config::Scope;
 
 use counts::Counts;
+use merge::Part;
 use recent::Latencies;
 use series::{Minute, Notable};
 
@@ -35,16 +40,16 @@ pub(super) fn routes(config: &mut ServiceConfig<'_>) {
     config.service(overview);
 }
 
-/// The current state of the process. Counters start with the process.
-#[derive(Debug, Serialize, ToSchema)]
+/// The current state of the process, or of all nodes. Counters start with each process.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct Overview {
-    /// The service's version.
-    version: &'static str,
+    /// The version of the node that answers.
+    version: String,
     /// The scope of the caller's token.
     #[schema(value_type = String)]
     scope: Scope,
-    /// Seconds since the gateway started.
+    /// Seconds since the gateway started; of several nodes, since the first of them did.
     uptime_seconds: u64,
     /// Memory of the process in RAM; null if the system does not report it, and for a token that does not reach every
     /// connection.
@@ -63,10 +68,16 @@ struct Overview {
     /// The newest 200 notable events, the newest first. With a store, this includes previous runs. Null without
     /// `history`.
     notable: Option<Vec<Notable>>,
+    /// The number of nodes, as the node that answers last saw them; absent for a process alone.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    nodes: Option<usize>,
+    /// The nodes that did not answer in time, so that their numbers are missing; absent if there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    incomplete: Vec<String>,
 }
 
 /// The number of connections by state.
-#[derive(Debug, Default, Serialize, ToSchema)]
+#[derive(Debug, Default, Serialize, Deserialize, ToSchema)]
 struct Connections {
     total: usize,
     /// Ready for commands.
@@ -77,10 +88,13 @@ struct Connections {
     failed: usize,
     /// Stopped on request.
     stopped: usize,
+    /// Run by no node at the moment: they move, or wait for a node that may run them. Absent for a process alone.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    moving: Option<usize>,
 }
 
 /// The number of conversations; a conversation counts once for each connection that sees it.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct Conversations {
     /// For a token that does not reach every connection, the unloaded conversations are included.
@@ -92,7 +106,7 @@ struct Conversations {
 }
 
 /// The state of the journal, which makes events durable.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 struct JournalState {
     /// The cursor of the newest durable event, from which a reader can continue.
     newest: String,
@@ -110,7 +124,8 @@ struct Asked {
     history: Option<bool>,
 }
 
-/// Reports the state of the whole process, or of the connections that the caller's token reaches.
+/// Reports the state of the whole process, or of the connections that the caller's token reaches. Of several nodes, the state
+/// of all together.
 #[utoipa::path(
     operation_id = "getOverview",
     tag = "service",
@@ -118,17 +133,35 @@ struct Asked {
     responses((status = 200, description = "The process in numbers", body = Overview))
 )]
 #[get("/overview")]
-async fn overview(caller: Caller, asked: Query<Asked>) -> Result<Json<Overview>, Problem> {
+async fn overview(caller: Caller, asked: Query<Asked>, request: HttpRequest) -> Result<HttpResponse, Problem> {
+    let mut own = part(&caller).await?;
+    if is_for_part(&request) {
+        return Ok(HttpResponse::Ok().json(own));
+    }
+    if asked.history.unwrap_or(true) {
+        let past = caller.state().recorder.past(caller.reach(), Timestamp::now()).await;
+        (own.overview.minutes, own.overview.notable) = past.unzip();
+    }
+    let Some(neighbours) = &caller.state().neighbours else { return Ok(HttpResponse::Ok().json(own.alone())) };
+    let parts = ask_others(&request, neighbours, |text| serde_json::from_slice::<Part>(text).ok()).await;
+    let mut all = own.with(parts.answered, parts.incomplete);
+    let moving = caller.unheld().len();
+    all.connections.moving = Some(moving);
+    all.nodes = Some(neighbours.members.view().borrow().nodes.len());
+    all.connections.total += moving;
+    Ok(HttpResponse::Ok().json(all))
+}
+
+/// The state of this process, without the past.
+async fn part(caller: &Caller) -> Result<Part, Problem> {
     let (state, tertulia) = (caller.state(), caller.state().everything());
     let (journal, metrics, is_whole) = (tertulia.journal(), tertulia.metrics(), caller.reach().is_everything());
     let seen = caller.candidates(None)?.into_iter();
     let seen: Vec<(ConnectionId, ConnectionStatus)> =
         seen.filter_map(|connection| Some((connection.id().clone(), connection.status()?))).collect();
-    let past = asked.history.unwrap_or(true).then(|| state.recorder.past(caller.reach(), Timestamp::now())).flatten();
-    let (minutes, notable) = past.unzip();
     let known: usize = seen.iter().map(|(_, status)| status.conversations).sum();
-    Ok(Json(Overview {
-        version: env!("CARGO_PKG_VERSION"),
+    let present = Overview {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
         scope: caller.scope(),
         uptime_seconds: state.recent.uptime_seconds(),
         resident_bytes: resident_bytes().filter(|_| is_whole),
@@ -143,12 +176,15 @@ async fn overview(caller: Caller, asked: Query<Asked>) -> Result<Json<Overview>,
             waiting: is_whole.then(|| journal.waiting()),
             healthy: journal.is_healthy(),
         },
-        latency: state.recent.latency(metrics).filter(|_| is_whole),
+        latency: None,
         counts: if is_whole { Counts::of_process(metrics) } else { Counts::of_connections(&seen, metrics) },
         dead_letters: caller.dead_letters().count().await?,
-        minutes,
-        notable,
-    }))
+        minutes: None,
+        notable: None,
+        nodes: None,
+        incomplete: Vec::new(),
+    };
+    Ok(Part { overview: present, counted: state.recent.latency(metrics).filter(|_| is_whole) })
 }
 
 fn connections(seen: &[(ConnectionId, ConnectionStatus)]) -> Connections {

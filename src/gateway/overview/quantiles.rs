@@ -1,11 +1,11 @@
 //! Quantiles of counted latencies.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tertulia_actors::metrics::Latency;
 use utoipa::ToSchema;
 
 /// Quantiles in seconds, as precise as the buckets of `/metrics`; null if nothing was counted.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub(super) struct Quantiles {
     pub(super) count: u64,
     pub(super) p50: Option<f64>,

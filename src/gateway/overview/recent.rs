@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tertulia_actors::metrics::{Latency, Metrics};
 use utoipa::ToSchema;
 
@@ -43,7 +43,7 @@ impl Recent {
     }
 
     /// The latencies within the window, or since the last request; `None` for the first request.
-    pub(super) fn latency(&self, metrics: &Metrics) -> Option<Latencies> {
+    pub(super) fn latency(&self, metrics: &Metrics) -> Option<Counted> {
         let at = Instant::now();
         let frame_to_event = metrics.frame_to_event_seconds.snapshot();
         let now = Snapshot { at, frame_to_event, command: metrics.command_duration_seconds.snapshot() };
@@ -57,16 +57,36 @@ impl Recent {
             snapshots.push_back(now.clone());
         }
         let before = before?;
-        Some(Latencies {
+        Some(Counted {
             window_seconds: at.duration_since(before.at).as_secs_f64(),
-            frame_to_event: Quantiles::of(&now.frame_to_event.since(&before.frame_to_event)),
-            command: Quantiles::of(&now.command.since(&before.command)),
+            frame_to_event: now.frame_to_event.since(&before.frame_to_event),
+            command: now.command.since(&before.command),
         })
     }
 }
 
+/// The latencies that were counted in a period, in histograms.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Counted {
+    window_seconds: f64,
+    frame_to_event: Latency,
+    command: Latency,
+}
+
+impl Counted {
+    /// The latencies of two nodes, over the longer of their periods.
+    pub(super) fn plus(&self, other: &Self) -> Self {
+        Self {
+            window_seconds: self.window_seconds.max(other.window_seconds),
+            frame_to_event: self.frame_to_event.plus(&other.frame_to_event),
+            command: self.command.plus(&other.command),
+        }
+    }
+}
+
 /// Recent latencies.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Latencies {
     /// The period of the latencies, in seconds.
@@ -75,4 +95,14 @@ pub(super) struct Latencies {
     frame_to_event: Quantiles,
     /// Time from a command to its outcome, including the platform's time.
     command: Quantiles,
+}
+
+impl Latencies {
+    pub(super) fn of(counted: &Counted) -> Self {
+        Self {
+            window_seconds: counted.window_seconds,
+            frame_to_event: Quantiles::of(&counted.frame_to_event),
+            command: Quantiles::of(&counted.command),
+        }
+    }
 }

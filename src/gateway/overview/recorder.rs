@@ -13,7 +13,10 @@ use serde_json::{Value, json};
 use tertulia_actors::{
     Tertulia,
     connection::ConnectionStatus,
-    core::{id::ConnectionId, session::DisconnectReason},
+    core::{
+        id::{ConnectionId, NodeId},
+        session::DisconnectReason,
+    },
     dead_letters::{DeadLetter, DeadLetterId},
     engine::Journal,
     subscriber::{Event, EventData, EventKind, EventStream, Filter},
@@ -24,6 +27,7 @@ use uuid::Uuid;
 
 use super::{
     counts::Counts,
+    past::Past,
     records::{self, Stored},
     series::{Concern, Minute, Notable, Sample, Series},
 };
@@ -61,20 +65,32 @@ const KINDS: [EventKind; 7] = [
 pub(in crate::gateway) struct Recorder {
     series: Mutex<Vec<Series>>,
     tertulia: Weak<Tertulia>,
+    /// This node, if there are several.
+    node: Option<NodeId>,
 }
 
 impl Recorder {
+    /// A recorder of this process, as one `node` if there are several.
+    pub(in crate::gateway) fn new(
+        tertulia: &Arc<Tertulia>,
+        access: &Arc<ArcSwap<Access>>,
+        node: Option<NodeId>,
+    ) -> Arc<Self> {
+        let recorder = Arc::new(Self { series: Mutex::default(), tertulia: Arc::downgrade(tertulia), node });
+        recorder.keep_only(&access.load().reaches(), tertulia);
+        recorder
+    }
+
     /// Starts to record, until `closing` is cancelled. Must be called inside an actix system.
-    pub(in crate::gateway) fn start(
+    pub(in crate::gateway) fn begin(
+        self: &Arc<Self>,
         tertulia: &Arc<Tertulia>,
         webhooks: &Arc<Webhooks>,
         access: &Arc<ArcSwap<Access>>,
         closing: CancellationToken,
-    ) -> Arc<Self> {
-        let recorder = Arc::new(Self { series: Mutex::default(), tertulia: Arc::downgrade(tertulia) });
-        recorder.keep_only(&access.load().reaches(), tertulia);
+    ) {
         let recording = Recording {
-            recorder: Arc::clone(&recorder),
+            recorder: Arc::clone(self),
             journal: Arc::clone(tertulia.journal()),
             webhooks: Arc::downgrade(webhooks),
             access: Arc::clone(access),
@@ -88,17 +104,28 @@ impl Recorder {
             // The recording has no result.
             let _ = closing.run_until_cancelled(recording.run()).await;
         });
-        recorder
     }
 
-    /// The minutes, the oldest first, and the notable events, the newest first, for callers of `reach`. `None` until the
-    /// reach of a new token is recorded.
-    pub(super) fn past(&self, reach: &Reach, now: Timestamp) -> Option<(Vec<Minute>, Vec<Notable>)> {
+    /// The minutes, the oldest first, and the notable events, the newest first, for callers of `reach`; those of all nodes if
+    /// there are several. `None` until the reach of a new token is recorded.
+    pub(super) async fn past(&self, reach: &Reach, now: Timestamp) -> Option<(Vec<Minute>, Vec<Notable>)> {
         let tertulia = self.tertulia.upgrade()?;
-        let mut all = self.lock();
-        let series = all.iter_mut().find(|series| series.reach == *reach)?;
-        series.sample(now, sample(&tertulia, &series.reach));
-        Some((series.minutes(), series.notable()))
+        let mut past = {
+            let mut all = self.lock();
+            let series = all.iter_mut().find(|series| series.reach == *reach)?;
+            series.sample(now, sample(&tertulia, &series.reach));
+            Past { minutes: series.minutes(), notable: series.notable() }
+        };
+        if let Some(node) = &self.node {
+            match records::of_others(tertulia.journal(), node, reach).await {
+                Ok(others) => {
+                    past.minutes.extend(others.minutes);
+                    past.notable.extend(others.notable);
+                }
+                Err(error) => tracing::warn!(%error, "the recent past of other nodes cannot be read"),
+            }
+        }
+        Some(past.shown())
     }
 
     /// Begins a series for each new reach, and drops the series of every other reach.
@@ -157,7 +184,9 @@ struct Recording {
 impl Recording {
     async fn run(mut self) {
         let reaches = self.access.load().reaches();
-        for (reach, Stored { minutes, notable }) in records::read(&self.journal, &reaches).await {
+        for (reach, Stored { minutes, notable }) in
+            records::read(&self.journal, self.recorder.node.as_ref(), &reaches).await
+        {
             if let Some(series) = self.recorder.lock().iter_mut().find(|series| series.reach == reach) {
                 series.restore(minutes, notable);
             }
@@ -187,8 +216,14 @@ impl Recording {
 
     fn began(&self) {
         let now = Timestamp::now();
-        let data = json!({ "version": env!("CARGO_PKG_VERSION") });
-        self.note(Concern::PROCESS, now, "service-started", format!("started/{}", now.as_millisecond()), data);
+        let node = self.recorder.node.as_ref().map(NodeId::as_str);
+        let mut data = json!({ "version": env!("CARGO_PKG_VERSION") });
+        let mut id = format!("started/{}", now.as_millisecond());
+        if let Some(node) = node {
+            data["node"] = json!(node);
+            id = format!("{id}/{node}");
+        }
+        self.note(Concern::PROCESS, now, "service-started", id, data);
     }
 
     fn note(&self, concern: Concern<'_>, time: Timestamp, kind: &str, id: String, data: Value) {
@@ -333,7 +368,7 @@ impl Recording {
 
     fn store(&self) {
         for series in self.recorder.lock().iter_mut() {
-            records::write(&self.journal, series);
+            records::write(&self.journal, self.recorder.node.as_ref(), series);
         }
     }
 }

@@ -3,23 +3,36 @@
 //!
 //! | key | holds |
 //! |---|---|
-//! | `overview`, reach as JSON, `minute`, number of the minute modulo 60 | what happened in the minute |
-//! | `overview`, reach as JSON, `notable`, number of the event modulo 200 | the event and its number |
+//! | `overview`, reach, `minute`, number of the minute modulo 60 | what happened in the minute |
+//! | `overview`, reach, `notable`, number of the event modulo 200 | the event and its number |
+//!
+//! Of several nodes, each has records of its own, with its name as the last part of the keys. They end by themselves, because a
+//! node may never come back.
 
 use std::{collections::HashMap, time::Duration};
 
 use jiff::Timestamp;
 use serde::{Serialize, de::DeserializeOwned};
-use tertulia_actors::engine::{Change, Journal, Record, RecordKey, Step, StoreError, Table};
+use tertulia_actors::{
+    core::{self, id::NodeId},
+    engine::{Change, Journal, Record, RecordKey, Step, StoreError, Table},
+};
 use tokio::time::sleep;
 
-use super::series::{MINUTES, Minute, NOTABLE, Notable, Series};
+use super::{
+    past::Past,
+    series::{MINUTES, Minute, NOTABLE, Notable, Series},
+};
 use crate::reach::Reach;
 
+/// The first part of the keys.
+const ROOM: &str = "overview";
 const MINUTE: &str = "minute";
 const NOTABLE_EVENT: &str = "notable";
 /// The pause before another request to the store.
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
+/// How long records of one node of several are kept.
+const KEPT: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 /// What was stored for one reach.
 #[derive(Default)]
@@ -41,40 +54,49 @@ impl Stored {
 
 /// The key of a record for the reach with the digest `reach`. The keys of earlier versions have the reach itself, and
 /// their records are removed as those of an unknown reach: they cover an hour.
-fn key(reach: &str, kind: &str, place: u64) -> RecordKey {
-    RecordKey::of(&["overview", reach, kind, &format!("{place:03}")])
+fn key(reach: &str, kind: &str, place: u64, node: Option<&NodeId>) -> RecordKey {
+    let key = RecordKey::of(&[ROOM, reach, kind, &format!("{place:03}")]);
+    node.map_or(key.clone(), |node| key.with(node.as_str()))
 }
 
-/// Writes the new records of `series`, without waiting until they are durable.
-pub(super) fn write(journal: &Journal, series: &mut Series) {
+/// Writes the new records of `series`, those of `node` if there are several, without waiting until they are durable.
+pub(super) fn write(journal: &Journal, node: Option<&NodeId>, series: &mut Series) {
     if !journal.keeps() {
         return;
     }
     let reach = series.reach.digest();
     let minute = series.take_minute().and_then(|minute| {
         let number = u64::try_from(minute.time.as_second() / 60).unwrap_or_default();
-        put(key(&reach, MINUTE, number % MINUTES), minute)
+        put(key(&reach, MINUTE, number % MINUTES, node), minute, node)
     });
-    let notable = series.take_unstored().filter_map(|item| put(key(&reach, NOTABLE_EVENT, item.0 % NOTABLE), item));
+    let notable =
+        series.take_unstored().filter_map(|item| put(key(&reach, NOTABLE_EVENT, item.0 % NOTABLE, node), item, node));
     let changes: Vec<Change> = minute.into_iter().chain(notable).collect();
     if !changes.is_empty() {
         journal.append(Step { changes, ..Step::default() });
     }
 }
 
-fn put(key: RecordKey, value: &impl Serialize) -> Option<Change> {
-    let value = serde_json::to_vec(value).ok()?;
-    Some(Change::Put(Table::Notes, Record::new(key, value)))
+fn put(key: RecordKey, value: &impl Serialize, node: Option<&NodeId>) -> Option<Change> {
+    let record = Record::new(key, serde_json::to_vec(value).ok()?);
+    let record = match node {
+        Some(_) => {
+            let end = Timestamp::now().checked_add(KEPT).ok()?;
+            record.until(core::time::Timestamp(end.as_millisecond()))
+        }
+        None => record,
+    };
+    Some(Change::Put(Table::Notes, record))
 }
 
-/// Reads the records that previous runs stored for `reaches`. Removes records of other reaches and records of an
-/// unknown format. Repeats the request until the store responds.
-pub(super) async fn read(journal: &Journal, reaches: &[Reach]) -> Vec<(Reach, Stored)> {
+/// Reads the records that previous runs stored for `reaches`, those of `node` if there are several. Removes records of other
+/// reaches and records of an unknown format. Repeats the request until the store responds.
+pub(super) async fn read(journal: &Journal, node: Option<&NodeId>, reaches: &[Reach]) -> Vec<(Reach, Stored)> {
     if !journal.keeps() {
         return Vec::new();
     }
     let records = loop {
-        match scan(journal).await {
+        match scan(journal, RecordKey::of(&[ROOM])).await {
             Ok(records) => break records,
             Err(error) => tracing::error!(%error, "the recent past cannot be read; trying again"),
         }
@@ -84,7 +106,11 @@ pub(super) async fn read(journal: &Journal, reaches: &[Reach]) -> Vec<(Reach, St
     let (mut found, mut useless) = (HashMap::<String, Stored>::new(), Vec::new());
     for record in records {
         let is_taken = match record.key.parts().unwrap_or_default().as_slice() {
-            [_, reach, kind, _] if known.contains_key(reach) => {
+            // Another node's.
+            [_, _, _, _, owner] if node.is_some_and(|node| owner != node.as_str()) => true,
+            [_, reach, kind, _, rest @ ..]
+                if known.contains_key(reach) && rest.len() == usize::from(node.is_some()) =>
+            {
                 found.entry(reach.clone()).or_default().take(kind, &record)
             }
             _ => false,
@@ -99,8 +125,25 @@ pub(super) async fn read(journal: &Journal, reaches: &[Reach]) -> Vec<(Reach, St
     found.into_iter().filter_map(|(reach, stored)| Some(((*known.get(&reach)?).clone(), stored))).collect()
 }
 
-async fn scan(journal: &Journal) -> Result<Vec<Record>, StoreError> {
-    journal.read(|store| store.scan(Table::Notes, &RecordKey::of(&["overview"]), None, usize::MAX)).await
+/// Reads what the other nodes have stored for `reach`.
+///
+/// # Errors
+/// [`StoreError`].
+pub(super) async fn of_others(journal: &Journal, me: &NodeId, reach: &Reach) -> Result<Past, StoreError> {
+    let mut stored = Stored::default();
+    for record in scan(journal, RecordKey::of(&[ROOM, &reach.digest()])).await? {
+        if let [_, _, kind, _, owner] = record.key.parts().unwrap_or_default().as_slice()
+            && owner != me.as_str()
+        {
+            stored.take(kind, &record);
+        }
+    }
+    let Stored { minutes, notable } = stored;
+    Ok(Past { minutes, notable: notable.into_iter().map(|(_, event)| event).collect() })
+}
+
+async fn scan(journal: &Journal, prefix: RecordKey) -> Result<Vec<Record>, StoreError> {
+    journal.read(move |store| store.scan(Table::Notes, &prefix, None, usize::MAX)).await
 }
 
 fn parse<T: DeserializeOwned>(record: &Record) -> Option<T> {

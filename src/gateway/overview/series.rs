@@ -44,6 +44,10 @@ pub(super) struct Minute {
     pub(super) reconnects: u64,
     /// Restarts of actors after a panic.
     pub(super) restarts: u64,
+    /// The histogram of `p50` and `p99`, only in the store, because quantiles cannot be added up.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[schema(ignore)]
+    pub(super) counted: Option<Latency>,
 }
 
 /// A notable event: something that an operator should know.
@@ -100,8 +104,6 @@ pub(super) struct Series {
     minutes: VecDeque<Minute>,
     /// The last sample. The next sample is compared with it.
     before: Sample,
-    /// The histogram at the beginning of the current minute.
-    minute_began: Option<Latency>,
     notable: VecDeque<(u64, Notable)>,
     /// The number of the next notable event.
     next: u64,
@@ -114,9 +116,8 @@ pub(super) struct Series {
 impl Series {
     /// Begins a series that counts from the sample `now`.
     pub(super) fn new(reach: Reach, now: Sample) -> Self {
-        let minute_began = now.frame_to_event.clone();
         let (minutes, notable) = (VecDeque::new(), VecDeque::new());
-        Self { reach, minutes, before: now, minute_began, notable, next: 0, stored: 0, stored_minute: None }
+        Self { reach, minutes, before: now, notable, next: 0, stored: 0, stored_minute: None }
     }
 
     /// Adds the records of a previous run, in any order.
@@ -141,20 +142,17 @@ impl Series {
         let begins = time.as_second() - time.as_second().rem_euclid(MINUTE_SECONDS);
         let Ok(begins) = Timestamp::from_second(begins) else { return };
         if self.minutes.back().is_none_or(|last| last.time < begins) {
-            self.minute_began.clone_from(&self.before.frame_to_event);
             self.minutes.push_back(Minute::beginning(begins));
         }
         let hour = i64::try_from(MINUTES).unwrap_or_default() * MINUTE_SECONDS;
         while self.minutes.front().is_some_and(|first| first.time.as_second() <= begins.as_second() - hour) {
             self.minutes.pop_front();
         }
-        let latency = now.frame_to_event.as_ref().zip(self.minute_began.as_ref());
-        let latency = latency.map(|(now, began)| Quantiles::of(&now.since(began)));
+        let latency = now.frame_to_event.as_ref().zip(self.before.frame_to_event.as_ref());
+        let since = latency.map(|(now, before)| now.since(before));
         if let Some(minute) = self.minutes.back_mut() {
             minute.count(&now.counts, &self.before.counts);
-            if let Some(Quantiles { p50: Some(p50), p99, .. }) = latency {
-                (minute.p50, minute.p99) = (Some(p50), p99);
-            }
+            since.iter().for_each(|since| minute.observe(since));
         }
         self.before = now;
     }
@@ -181,7 +179,7 @@ impl Series {
         }
     }
 
-    /// The minutes, the oldest first.
+    /// The minutes with their histograms, the oldest first.
     pub(super) fn minutes(&self) -> Vec<Minute> {
         self.minutes.iter().cloned().collect()
     }
@@ -208,9 +206,29 @@ impl Series {
 }
 
 impl Minute {
-    fn beginning(time: Timestamp) -> Self {
-        let (p50, p99) = (None, None);
-        Self { time, frames: 0, events: None, commands: 0, commands_failed: 0, p50, p99, reconnects: 0, restarts: 0 }
+    pub(super) fn beginning(time: Timestamp) -> Self {
+        Self {
+            time,
+            frames: 0,
+            events: None,
+            commands: 0,
+            commands_failed: 0,
+            p50: None,
+            p99: None,
+            reconnects: 0,
+            restarts: 0,
+            counted: None,
+        }
+    }
+
+    /// Adds latencies.
+    pub(super) fn observe(&mut self, latencies: &Latency) {
+        if latencies.count() == 0 {
+            return;
+        }
+        let counted = self.counted.as_ref().map_or_else(|| latencies.snapshot(), |counted| counted.plus(latencies));
+        let Quantiles { p50, p99, .. } = Quantiles::of(&counted);
+        (self.p50, self.p99, self.counted) = (p50, p99, Some(counted));
     }
 
     /// Adds the differences from `before` to `now`. A sum over connections becomes smaller when a connection is
@@ -227,17 +245,19 @@ impl Minute {
         self.restarts += now.restarts.saturating_sub(before.restarts);
     }
 
-    /// Adds the numbers of a previous run in the same minute. Quantiles cannot be added, so the quantiles of the
-    /// current run stay.
-    fn add(&mut self, other: &Self) {
+    /// Adds the numbers of a previous run, or of another node, in the same minute. If the other numbers have no histogram, the
+    /// quantiles of this run stay.
+    pub(super) fn add(&mut self, other: &Self) {
         self.frames += other.frames;
         self.events = self.events.map_or(other.events, |events| Some(events + other.events.unwrap_or_default()));
         self.commands += other.commands;
         self.commands_failed += other.commands_failed;
         self.reconnects += other.reconnects;
         self.restarts += other.restarts;
-        if self.p50.is_none() {
-            (self.p50, self.p99) = (other.p50, other.p99);
+        match &other.counted {
+            Some(counted) => self.observe(counted),
+            None if self.p50.is_none() => (self.p50, self.p99) = (other.p50, other.p99),
+            None => {}
         }
     }
 }

@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use super::{State, bulk::CallersJobs, dead_letters::CallersLetters, webhooks::CallersWebhooks};
 use crate::{
     config::{Environment, Scope},
-    fleet::{AddConnectionError, Adding},
+    fleet::{AddConnectionError, Adding, Described},
     gateway::{access::Holder, problem::Problem},
     reach::Reach,
 };
@@ -57,6 +57,10 @@ impl Caller {
         &self.holder.reach
     }
 
+    pub(in crate::gateway) fn holder(&self) -> &Arc<Holder> {
+        &self.holder
+    }
+
     /// The largest body of a request to a service of the platform, in bytes.
     pub(in crate::gateway) fn forwarded_bytes(&self) -> u64 {
         self.holder.forwarded_bytes
@@ -92,6 +96,13 @@ impl Caller {
         ids.retain(|id| self.reach().sees(id.as_str()));
         ids.sort_unstable();
         ids
+    }
+
+    /// The caller's connections that no node runs at the moment, as far as this node knows them.
+    pub(in crate::gateway) fn unheld(&self) -> Vec<(ConnectionId, Described)> {
+        let mut unheld = self.state.added.unheld();
+        unheld.retain(|(id, _)| self.reach().sees(id.as_str()));
+        unheld
     }
 
     /// A connection.

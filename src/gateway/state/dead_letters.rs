@@ -81,8 +81,7 @@ impl<'a> CallersLetters<'a> {
     /// The number of letters.
     pub(in crate::gateway) async fn count(&self) -> Result<usize, Problem> {
         if self.reach.is_everything() {
-            let held = self.tertulia.metrics().dead_letters_held.get();
-            return Ok(usize::try_from(held).unwrap_or_default());
+            return self.tertulia.dead_letters().held().await.map_err(unreadable);
         }
         let (mut pages, mut count) = (self.pages(None).await, 0);
         while let Some(page) = pages.next().await? {

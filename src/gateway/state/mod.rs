@@ -8,7 +8,7 @@ mod caller;
 mod dead_letters;
 mod webhooks;
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::AtomicBool};
 
 use arc_swap::ArcSwap;
 use prometheus_client::registry::Registry;
@@ -20,7 +20,8 @@ use super::{
     access::Access,
     capacity::Capacity,
     events::places::Places,
-    metrics::{HttpMetrics, registry},
+    inbox::Inbox,
+    metrics::{HttpMetrics, register_node, registry},
     nodes::Neighbours,
     origins::Origins,
     overview::{Recent, Recorder},
@@ -73,10 +74,14 @@ pub struct State {
     pub(super) bodies: Room,
     /// Memory for bodies that must be read before their callers are authenticated.
     pub(super) unknown_bodies: Room,
+    /// Webhooks that this node accepts for other nodes.
+    pub(super) inbox: Inbox,
     /// Memory for files on their way to the platform.
     pub(super) uploads: Room,
     /// Permits for backups.
     pub(super) backups: Arc<Semaphore>,
+    /// Whether `/readyz` has reported that the service is ready.
+    pub(super) was_ready: AtomicBool,
     /// Cancelled before the gateway stops, so that `/readyz` reports it.
     pub(super) leaving: CancellationToken,
     /// Cancelled when the gateway stops, for requests that would last longer.
@@ -102,7 +107,7 @@ impl State {
         let closing = CancellationToken::new();
         let access = Access::new(tokens, limits, Origins::new(&[]), &closing);
         let access = Arc::new(ArcSwap::from_pointee(access));
-        let recorder = Recorder::start(&tertulia, &webhooks, &access, closing.clone());
+        let recorder = Recorder::new(&tertulia, &access, None);
         Self {
             registry,
             per_connection: MetricsPerConnection::default(),
@@ -114,17 +119,19 @@ impl State {
             neighbours: None,
             webhooks,
             under_way: Arc::default(),
-            tertulia,
             access,
             recent: Recent::default(),
             recorder,
             bodies: Room::new(BODIES),
             unknown_bodies: Room::new(UNKNOWN_BODIES),
+            inbox: Inbox::new(tertulia.journal()),
             uploads: Room::new(UPLOADS),
             backups: Arc::new(Semaphore::new(BACKUPS)),
+            was_ready: AtomicBool::new(false),
             leaving: CancellationToken::new(),
             closing,
             held: watch::Sender::new(()),
+            tertulia,
         }
     }
 
@@ -143,7 +150,10 @@ impl State {
 
     /// The same state at a node of several.
     #[must_use]
-    pub(crate) fn among(self, neighbours: Neighbours) -> Self {
+    pub(crate) fn among(mut self, neighbours: Neighbours) -> Self {
+        register_node(&mut self.registry, &neighbours, self.tertulia.journal());
+        let me = neighbours.members.table().me().clone();
+        self.recorder = Recorder::new(&self.tertulia, &self.access, Some(me));
         Self { neighbours: Some(neighbours), ..self }
     }
 
@@ -158,6 +168,18 @@ impl State {
     pub fn allowing(self, origins: &[String]) -> Self {
         self.access.rcu(|access| access.allowing(Origins::new(origins)));
         self
+    }
+
+    /// Records the recent past from now on. Must be called inside an actix system.
+    pub(super) fn record(&self) {
+        self.recorder.begin(&self.tertulia, &self.webhooks, &self.access, self.closing.clone());
+    }
+
+    /// Ends a drain that an operator began. A node that stops drains on.
+    pub(super) fn take_duties_again(&self) {
+        if let Some(neighbours) = self.neighbours.as_ref().filter(|_| !self.leaving.is_cancelled()) {
+            neighbours.members.say(|about| about.is_draining = false);
+        }
     }
 
     /// Whether this process delivers to webhooks.

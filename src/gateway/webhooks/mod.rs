@@ -43,7 +43,7 @@ async fn list(caller: Caller, asked: Query<page::PageQuery>) -> Result<Json<Page
     let id = |webhook: &crate::webhooks::Webhook| webhook.definition.id.clone();
     let (webhooks, next_cursor) = page::cut(webhooks, limit, id, |webhook| webhook.definition.id.to_string());
     let epoch = caller.state().everything().journal().epoch();
-    Ok(Json(Page { items: webhooks.into_iter().map(|webhook| View::new(webhook, epoch)).collect(), next_cursor }))
+    Ok(Json(Page::new(webhooks.into_iter().map(|webhook| View::new(webhook, epoch)).collect(), next_cursor)))
 }
 
 /// Creates a webhook. Only this response contains the signing secret, and a repeated request with the same key does not
@@ -172,7 +172,7 @@ async fn deliveries(
     let is_more = found.len() > limit;
     found.truncate(limit);
     let next_cursor = found.last().filter(|_| is_more).map(|(name, _)| Cursor::name(name));
-    Ok(Json(Page { items: found.into_iter().map(|(_, delivery)| delivery).collect(), next_cursor }))
+    Ok(Json(Page::new(found.into_iter().map(|(_, delivery)| delivery).collect(), next_cursor)))
 }
 
 impl From<WebhookError> for Problem {

@@ -3,7 +3,7 @@
 use std::{
     sync::{Arc, Barrier},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use secrecy::ExposeSecret as _;
@@ -19,7 +19,7 @@ use tertulia_actors::{
         placement::{Acting, Assignment, DutyName, FencingToken},
         tenure::{Beat, LeaseDuration, Standing},
     },
-    engine::{Change, Cluster, Commit, CommitError, Committed, LeaseError, LoginName, Store, Table},
+    engine::{Change, Cluster, ClusterError, Commit, CommitError, Committed, LeaseError, LoginName, Store, Table},
 };
 use tokio::runtime::Builder;
 
@@ -231,10 +231,11 @@ fn a_node_whose_commits_are_lost_begins_a_new_log_and_ends_its_tenure() {
     let database = Database::new();
     let a = database.join("a");
     (1..=4).for_each(|offset| append(&*a.store, offset..=offset));
-    let log = a.store.history().epoch;
+    let (log, lost_before) = (a.store.history().epoch, a.store.lost_commits());
     set_back(&database, 2);
     assert!(matches!(try_to_commit(&*a.store, new_events(5..=5), vec![]), Err(CommitError::Fenced)));
-    assert_eq!((standing(&a), a.store.forgotten()), (Standing::Over, 1));
+    assert_eq!(standing(&a), Standing::Over);
+    assert!(a.store.lost_commits() > lost_before);
     let history = database.join("b").store.history();
     assert_ne!(history.epoch, log);
     assert_eq!(history.newest, 2);
@@ -331,6 +332,24 @@ fn a_login_belongs_to_one_duty_until_it_is_returned_or_its_node_is_fenced() {
     let _held = wait(a.cluster.claim(&webhooks, login())).unwrap();
     assert!(fence(&b, &a));
     let _theirs = claim().unwrap();
+}
+
+#[test]
+fn a_duty_whose_return_fails_is_returned_later() {
+    let database = Database::new();
+    let (a, b) = (database.join("a"), database.join("b"));
+    let acting = take(&a, bot());
+    // The node notices the end of the session only when it uses the session.
+    database.session().number(
+        "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name LIKE 'tertulia a duties%'",
+    );
+    wait(a.cluster.hand_back(&acting));
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while let Err(error) = wait(b.cluster.take(bot())) {
+        assert_eq!(error, ClusterError::Held(bot()));
+        assert!(Instant::now() < deadline, "{error}");
+        thread::sleep(Duration::from_millis(20));
+    }
 }
 
 #[test]

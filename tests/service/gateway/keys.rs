@@ -258,6 +258,7 @@ async fn every_row_that_acts_does_so_once_for_a_key() {
     let name = "POST /v1/connections/{connection}/move";
     walk.row(name, "/v1/connections/late/move", Some(json!({ "node": "b" })), 404, Once::Anyway).await;
     walk.row("POST /v1/nodes/{node}/drain", "/v1/nodes/a/drain", None, 404, Once::Anyway).await;
+    walk.row("POST /v1/nodes/rebalance", "/v1/nodes/rebalance", None, 404, Once::Anyway).await;
 
     // Rings.
     let path = format!("/v1/rings/{}/accept", walk.ring().await);

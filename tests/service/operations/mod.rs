@@ -4,7 +4,7 @@ mod bodies;
 mod clients;
 mod headers;
 mod limits;
-mod metrics;
+pub(crate) mod metrics;
 mod slow_clients;
 mod sockets;
 mod tls;

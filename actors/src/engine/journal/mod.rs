@@ -10,12 +10,13 @@ use std::{
     fmt, mem,
     sync::{
         Arc, Condvar, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     thread::{self, JoinHandle},
     time::Duration,
 };
 
+use prometheus_client::metrics::histogram::Histogram;
 use tertulia_core::placement::{Acting, DutyName, FencingToken};
 use tokio::{
     sync::{Semaphore, oneshot, watch},
@@ -24,10 +25,10 @@ use tokio::{
 
 use super::{
     AfterCommit, Change, Cluster, CommitError, Committed, LocalCluster, LogReader, Retention, SendGate, Step, Store,
-    StoreCopy, StoreError, validation::check_changes, window::Window,
+    StoreCopy, StoreError, Tenure, validation::check_changes, window::Window,
 };
 use crate::metrics::Latency;
-use shared::{ENOUGH, Queue, Shared, closed};
+use shared::{ENOUGH, Queue, Shared, closed, steps};
 
 /// The most concurrent reads.
 const READS: usize = 4;
@@ -110,6 +111,8 @@ impl Journal {
                 healthy: AtomicBool::new(true),
                 lost: watch::Sender::default(),
                 commits: Latency::default(),
+                steps: steps(),
+                followed: AtomicU64::new(Tenure::now().0),
                 retention,
             }),
             threads: Mutex::default(),
@@ -174,6 +177,25 @@ impl Journal {
     #[must_use]
     pub fn commits(&self) -> &Latency {
         &self.shared.commits
+    }
+
+    /// The steps of each successful commit.
+    #[must_use]
+    pub fn commit_steps(&self) -> &Histogram {
+        &self.shared.steps
+    }
+
+    /// The time since readers of this process last had every event of all processes that write to the log. A look for new
+    /// events takes up to a quarter of a second. `None` if no other process writes.
+    #[must_use]
+    pub fn tail_lag(&self) -> Option<Duration> {
+        self.store().filter(|store| store.is_shared()).map(|_| self.shared.lag())
+    }
+
+    /// How often the store was found to have lost commits that it had acknowledged, since this process began.
+    #[must_use]
+    pub fn lost_commits(&self) -> u64 {
+        self.store().map_or(0, |store| store.lost_commits())
     }
 
     /// The number of steps that wait for a commit.

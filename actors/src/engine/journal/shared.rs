@@ -5,23 +5,24 @@ use std::{
     mem,
     sync::{
         Arc, Condvar, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     thread,
     time::{Duration, Instant},
 };
 
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use tertulia_core::{
     placement::{DutyName, FencingToken},
-    session::Backoff,
+    session::{Backoff, Millis},
     time::Timestamp,
 };
 use tokio::sync::watch;
 
 use crate::{
     engine::{
-        Commit, CommitError, Committed, NewEvent, Retention, Step, Store, StoreError, StoredEvent, batch::Batch,
-        window::Window,
+        Commit, CommitError, Committed, NewEvent, Retention, Step, Store, StoreError, StoredEvent, Tenure,
+        batch::Batch, window::Window,
     },
     metrics::Latency,
 };
@@ -63,6 +64,10 @@ pub(super) struct Shared {
     /// The newest right to each duty with which a step was refused, because another node has the duty.
     pub(super) lost: watch::Sender<HashMap<DutyName, FencingToken>>,
     pub(super) commits: Latency,
+    /// The steps of each commit.
+    pub(super) steps: Histogram,
+    /// When readers last had every event of all writers, by [`Tenure::now`]; used only if there are other writers.
+    pub(super) followed: AtomicU64,
     pub(super) retention: Retention,
 }
 
@@ -142,6 +147,7 @@ impl Shared {
             }
         };
         let events = commit.events;
+        self.steps.observe(batch.steps());
         let last = committed.first + events.len() as u64 - 1;
         if committed.first > self.newest() + 1 {
             self.read_up_to(store, committed.first - 1);
@@ -160,6 +166,7 @@ impl Shared {
                     tries = 0;
                     let _advance = self.advance();
                     self.read_up_to(store, newest);
+                    self.followed.store(Tenure::now().0, Ordering::Relaxed);
                 }
                 Err(error) => {
                     tracing::error!(%error, "new events of other writers cannot be read");
@@ -168,6 +175,11 @@ impl Shared {
                 }
             }
         }
+    }
+
+    /// The time since readers last had every event of all writers.
+    pub(super) fn lag(&self) -> Duration {
+        Tenure::now().since(Millis(self.followed.load(Ordering::Relaxed)))
     }
 
     fn advance(&self) -> MutexGuard<'_, ()> {
@@ -278,6 +290,11 @@ impl Shared {
             tries += 1;
         }
     }
+}
+
+/// A histogram of the steps of commits, from 1 to [`TOGETHER`].
+pub(super) fn steps() -> Histogram {
+    Histogram::new(exponential_buckets(1.0, 2.0, 11))
 }
 
 /// The outcome of a step for which there is no store any more.

@@ -9,6 +9,7 @@ import { Conversations } from './model/conversations.js';
 import { FOLLOWED, typeOf } from './model/events.js';
 import { Fleet } from './model/fleet.js';
 import { Names } from './model/names.js';
+import { Nodes } from './model/nodes.js';
 import { Overview } from './model/overview.js';
 import { Rings } from './model/rings.js';
 import { DeadLetters, Supervision } from './model/supervision.js';
@@ -22,6 +23,7 @@ import { BulkView } from './views/bulk.js';
 import { ConnectionsView } from './views/connections.js';
 import { ConversationsView } from './views/conversations.js';
 import { DeadLettersView } from './views/dead_letters.js';
+import { NodesView } from './views/nodes.js';
 import { OverviewView } from './views/overview.js';
 import { SupervisionView } from './views/supervision.js';
 import { WebhooksView } from './views/webhooks.js';
@@ -76,6 +78,7 @@ const model = {
   rings: new Rings({ onChange: changed }),
   webhooks: new Webhooks({ onChange: changed }),
   bulk: new BulkJobs({ onChange: changed }),
+  nodes: new Nodes({ onChange: changed }),
   names: new Names({ fleet, scope, onChange: namesCame }),
   scope,
 };
@@ -106,7 +109,18 @@ const VIEWS = [
     view: new DeadLettersView(model),
     badge: () => badge(overview.now?.deadLetters, 'kept', 'held'),
   },
+  {
+    path: 'nodes',
+    view: new NodesView(model),
+    badge: () => badge(model.nodes.silent, 'silent', 'bad'),
+    isThere: isOfSeveral,
+  },
 ];
+
+/** Whether the service has several nodes. */
+function isOfSeveral() {
+  return Number.isFinite(overview.now?.nodes);
+}
 
 function badge(number, word, tone) {
   return number > 0 ? { text: count(number), label: `${count(number)} ${word}`, tone } : null;
@@ -115,12 +129,14 @@ function badge(number, word, tone) {
 for (const entry of VIEWS) {
   entry.badgeElement = el('span', { class: 'badge', hidden: true });
   entry.link = el('a', { href: `#/${entry.path}` }, el('span', { text: entry.view.title }), entry.badgeElement);
-  document.getElementById('views').append(el('li', {}, entry.link));
+  entry.item = el('li', { hidden: Boolean(entry.isThere) }, entry.link);
+  document.getElementById('views').append(entry.item);
 }
 
 /** Draws the frame around the view: badges and the service's uptime. */
 function frameOf() {
-  for (const { badge: of, badgeElement } of VIEWS) {
+  for (const { badge: of, badgeElement, isThere, item } of VIEWS) {
+    if (isThere) setAttribute(item, 'hidden', isThere() ? null : true);
     const shown = of();
     setAttribute(badgeElement, 'hidden', shown ? null : true);
     setText(badgeElement, shown?.text ?? '');
@@ -180,6 +196,7 @@ const dialog = new TokenDialog({
       model.rings,
       model.webhooks,
       model.bulk,
+      model.nodes,
       model.names,
     ])
       part.forget();
@@ -240,6 +257,7 @@ setInterval(() => {
   if (document.hidden) return;
   tick(main);
   view?.tick?.();
+  if (isOfSeveral()) model.nodes.look();
   live.tick();
 }, 1000);
 begin();

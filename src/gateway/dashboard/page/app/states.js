@@ -22,6 +22,7 @@ const CONNECTION = {
   stopping: ['Stopping', 'idle'],
   stopped: ['Stopped', 'idle'],
   failed: ['Failed', 'bad'],
+  moving: ['Moving', 'warn'],
 };
 
 const STAGE = { OPEN: ['Open', 'good'], CLOSE: ['Closed', 'idle'], LOCKED: ['Locked', 'warn'] };
