@@ -2,11 +2,12 @@
 
 use std::sync::{Arc, OnceLock};
 
-use dashmap::DashMap;
+use dashmap::{DashMap, Entry};
 use tertulia_core::{
     id::{ConnectionId, ConversationId},
     placement::Acting,
 };
+use tokio::sync::watch;
 
 use crate::{
     engine::{AfterCommit, Change, CommitError, Committed, Journal, Loggable, Step},
@@ -59,13 +60,57 @@ pub(crate) struct Log {
     metrics: Arc<Metrics>,
     /// The rights to write for connections.
     rights: DashMap<ConnectionId, Acting>,
+    /// The runs of connections whose actors exist.
+    writers: DashMap<ConnectionId, watch::Sender<Writers>>,
+}
+
+/// The runs of one connection.
+#[derive(Clone, Copy, Default)]
+struct Writers {
+    /// How many runs began.
+    begun: u64,
+    /// How many runs have actors that may still write.
+    live: u64,
+}
+
+/// Shows that actors of one run of a connection exist, which may write for it. All of them share it.
+pub(crate) struct Writing {
+    log: Arc<Log>,
+    connection: ConnectionId,
+}
+
+impl Drop for Writing {
+    fn drop(&mut self) {
+        if let Entry::Occupied(writers) = self.log.writers.entry(self.connection.clone()) {
+            writers.get().send_modify(|writers| writers.live -= 1);
+            if writers.get().borrow().live == 0 {
+                writers.remove();
+            }
+        }
+    }
 }
 
 impl Log {
     /// Returns a log that appends events to `journal` and offers them to the subscribers in `routing`.
     #[must_use]
     pub(crate) fn new(journal: Arc<Journal>, routing: Arc<RoutingTable>, metrics: Arc<Metrics>) -> Self {
-        Self { journal, routing, metrics, rights: DashMap::new() }
+        Self { journal, routing, metrics, rights: DashMap::new(), writers: DashMap::new() }
+    }
+
+    /// Begins a run of `connection`, until the result is dropped.
+    pub(crate) fn begin_writing(self: &Arc<Self>, connection: &ConnectionId) -> Writing {
+        let writers = self.writers.entry(connection.clone()).or_default();
+        writers.send_modify(|writers| *writers = Writers { begun: writers.begun + 1, live: writers.live + 1 });
+        Writing { log: Arc::clone(self), connection: connection.clone() }
+    }
+
+    /// Waits until no actor can write for `connection` any more, or until another run of it begins.
+    pub(crate) async fn unwritten(&self, connection: &ConnectionId) {
+        let seen = self.writers.get(connection).map(|writers| writers.subscribe());
+        let Some(mut seen) = seen else { return };
+        let begun = seen.borrow().begun;
+        // An error means that the last actor is gone.
+        let _ = seen.wait_for(|writers| writers.live == 0 || writers.begun > begun).await;
     }
 
     /// Sets the right to write for `connection`, which every later step of it carries.
@@ -146,5 +191,46 @@ impl Log {
         for (event, _) in named.iter().filter(|(_, is_wanted)| *is_wanted) {
             self.metrics.events_missed.inc_by(routes.offer(event));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt as _;
+
+    use super::*;
+
+    fn log() -> Arc<Log> {
+        let journal = Journal::forgetful();
+        Arc::new(Log::new(journal, Arc::new(RoutingTable::default()), Arc::default()))
+    }
+
+    #[test]
+    fn a_connection_is_unwritten_when_the_last_actor_of_its_run_is_gone() {
+        let (log, bot) = (log(), ConnectionId::from("bot"));
+        let mut actors = vec![Arc::new(log.begin_writing(&bot))];
+        actors.push(Arc::clone(&actors[0]));
+        let _another = log.begin_writing(&"another".into());
+        let mut unwritten = Box::pin(log.unwritten(&bot));
+        assert!(unwritten.as_mut().now_or_never().is_none());
+        actors.pop();
+        assert!(unwritten.as_mut().now_or_never().is_none());
+        actors.pop();
+        assert!(unwritten.now_or_never().is_some());
+        assert!(log.unwritten(&bot).now_or_never().is_some() && log.writers.len() == 1);
+    }
+
+    #[test]
+    fn another_run_ends_the_wait_for_the_last_one() {
+        let (log, bot) = (log(), ConnectionId::from("bot"));
+        let first = log.begin_writing(&bot);
+        let mut unwritten = Box::pin(log.unwritten(&bot));
+        assert!(unwritten.as_mut().now_or_never().is_none());
+        let second = log.begin_writing(&bot);
+        assert!(unwritten.now_or_never().is_some());
+        drop(first);
+        assert!(log.unwritten(&bot).now_or_never().is_none(), "the second run has actors");
+        drop(second);
+        assert!(log.unwritten(&bot).now_or_never().is_some());
     }
 }

@@ -1,22 +1,18 @@
 //! Processes items: each as a durable command under a key of its job, so that the next run of the process repeats the
 //! same command and gets its outcome.
 
-use std::{
-    pin::pin,
-    time::{Duration, Instant},
-};
+use std::{pin::pin, time::Instant};
 
 use futures_util::{StreamExt as _, stream::FuturesUnordered};
 use jiff::Timestamp;
-use tertulia_actors::{
-    connection::ConnectionStatus, conversation::ConversationError, core::id::CommandKey, engine::StoreError,
-};
+use tertulia_actors::{conversation::ConversationError, core::id::CommandKey, engine::StoreError};
 use tokio::time::{sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    connections::{ConnectionState, DurableCommand, Presence},
     job::{End, Job, Rate},
-    jobs::{Bulk, Entry},
+    jobs::{Entry, Jobs},
     outcome::{ItemOutcome, Verdict, judge},
     pace::Pace,
     passes::{Next, Passes, Tally},
@@ -27,18 +23,8 @@ use super::{
 const TOGETHER: usize = 16;
 /// Items read at a time.
 const PAGE: usize = 500;
-/// How long a command may wait for its connection; afterwards it is never sent.
-const LIFETIME: Duration = Duration::from_secs(30);
-/// How long to wait for the outcome of a command.
-const PATIENCE: Duration = Duration::from_secs(60);
-
-/// Whether an item's command can be sent.
-enum Presence {
-    /// The connection is ready, or has failed for good: in both cases a command gets an outcome at once.
-    Here,
-    /// The connection is expected to return.
-    Away,
-}
+/// How long a command may wait for its connection, in milliseconds; afterwards it is never sent.
+const LIFETIME: u64 = 30_000;
 
 /// The result of one attempt.
 enum Tried {
@@ -46,7 +32,7 @@ enum Tried {
     Again,
 }
 
-impl Bulk {
+impl Jobs {
     /// Processes the rest of a job, until no item is left or `token` is cancelled.
     pub(super) async fn carry_all(&self, entry: &Entry, token: &CancellationToken) -> Result<(), StoreError> {
         let rate = self.begin(entry).await?;
@@ -94,7 +80,8 @@ impl Bulk {
             let is_left = |item: &Item| item.settled.is_none();
             let (left, next) = records::read_items(self.journal(), &job.id, after, PAGE, is_left).await?;
             for item in left {
-                if matches!(self.presence(&item), Presence::Away) {
+                let state = self.state(&item).await;
+                if state.as_ref().is_some_and(|state| state.presence == Presence::Away) {
                     tally.waiting += 1;
                     continue;
                 }
@@ -104,7 +91,7 @@ impl Bulk {
                     tally_up(&mut tally, &mut failed, tried);
                 }
                 {
-                    let mut turn = pin!(self.turn(&item, pace));
+                    let mut turn = pin!(self.turn(&item, state.as_ref(), pace));
                     loop {
                         tokio::select! {
                             biased;
@@ -130,18 +117,16 @@ impl Bulk {
         failed.map_or(Ok(tally), Err)
     }
 
-    fn presence(&self, item: &Item) -> Presence {
-        match item.connection.as_ref().and_then(|connection| self.tertulia.connection(connection).status()) {
-            Some(status) if !status.is_ready() && !status.has_ended() => Presence::Away,
-            Some(_) | None => Presence::Here,
-        }
+    /// The state of an item's connection; `None` if the item has none, or the connection does not exist.
+    async fn state(&self, item: &Item) -> Option<ConnectionState> {
+        self.connections.state(item.connection.as_ref()?).await
     }
 
     /// Waits until the limits of the job and of the account allow the next item.
-    async fn turn(&self, item: &Item, pace: &mut Pace) {
+    async fn turn(&self, item: &Item, state: Option<&ConnectionState>, pace: &mut Pace) {
         let account = item.connection.as_ref().and_then(|connection| {
-            let refusals = self.tertulia.connection(connection).status()?.throttled;
-            Some((self.tertulia.connection(connection).account()?, connection, refusals))
+            let state = state?;
+            Some((state.account.clone()?, connection, state.throttled))
         });
         let speed = account.as_ref().map_or(1.0, |(account, connection, refusals)| {
             self.accounts.speed(account, connection, *refusals, || {
@@ -175,23 +160,25 @@ impl Bulk {
     }
 
     async fn ask(&self, job: &Job, item: &Item) -> Result<Verdict, StoreError> {
-        let not_connected = || Ok(judge(&job.operation, &Err(ConversationError::NotConnected)));
+        let not_connected = || Ok(judge::<()>(&job.operation, &Err(ConversationError::NotConnected)));
         let Some(connection) = &item.connection else { return not_connected() };
-        if self.tertulia.connection(connection).status().is_none_or(|status: ConnectionStatus| status.has_ended()) {
+        if self.state(item).await.is_none_or(|state| state.presence == Presence::Ended) {
             return not_connected();
         }
-        let Some(conversation) = self.tertulia.connection(connection).conversation(&item.conversation) else {
-            return Ok(judge(&job.operation, &Err(ConversationError::UnknownConversation)));
-        };
         // A closed conversation refuses a second close, but a transfer would be repeated.
         if job.operation.is_for_agents() && self.shows(job, item).await? {
             return Ok(Verdict::Settled(ItemOutcome::done(job.operation.already())));
         }
-        let key = CommandKey::from(format!("bulk-{}", job.id));
-        let command = job.operation.command();
-        let conversation = conversation.called_by(job.caller.clone());
-        let answer = conversation.perform_durably(key, job.operation.name(), command, LIFETIME, PATIENCE).await;
-        Ok(judge(&job.operation, &answer))
+        let command = DurableCommand {
+            connection: connection.clone(),
+            conversation: item.conversation.clone(),
+            key: CommandKey::from(format!("bulk-{}", job.id)),
+            digest: job.operation.name().to_owned(),
+            command: job.operation.command(),
+            lifetime: LIFETIME,
+            caller: job.caller.clone(),
+        };
+        Ok(judge(&job.operation, &self.connections.perform(&command).await))
     }
 
     /// Whether the conversation's last known state is the one that the job wants.
@@ -222,21 +209,21 @@ fn tally_up(tally: &mut Tally, failed: &mut Option<StoreError>, tried: Result<Tr
 
 /// Counts an item as in progress until it is dropped.
 struct Flying<'a> {
-    bulk: &'a Bulk,
+    jobs: &'a Jobs,
     entry: &'a Entry,
 }
 
 impl<'a> Flying<'a> {
-    fn begin(bulk: &'a Bulk, entry: &'a Entry) -> Self {
+    fn begin(jobs: &'a Jobs, entry: &'a Entry) -> Self {
         entry.live().in_flight += 1;
-        bulk.metrics.in_flight.inc();
-        Self { bulk, entry }
+        jobs.metrics.in_flight.inc();
+        Self { jobs, entry }
     }
 }
 
 impl Drop for Flying<'_> {
     fn drop(&mut self) {
         self.entry.live().in_flight -= 1;
-        self.bulk.metrics.in_flight.dec();
+        self.jobs.metrics.in_flight.dec();
     }
 }

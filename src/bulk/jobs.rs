@@ -1,14 +1,12 @@
-//! The owner of all jobs, and its interface.
+//! The jobs of the node that runs them, and their interface.
 
 use std::{
     collections::BTreeMap,
-    fmt,
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
 use jiff::Timestamp;
-use prometheus_client::registry::Registry;
 use tertulia_actors::{
     Tertulia,
     core::{
@@ -17,15 +15,12 @@ use tertulia_actors::{
     },
     engine::{Change, Journal, StoreError},
 };
-use tokio::{
-    runtime::Handle,
-    sync::{Semaphore, watch},
-    time::timeout,
-};
+use tokio::{runtime::Handle, sync::Semaphore, time::timeout};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     accounts::Accounts,
+    connections::Connections,
     counts::Counts,
     filter::Filter,
     housekeeping::JOBS_AT_MOST,
@@ -50,8 +45,6 @@ const DRY_RUN_WITHIN: Duration = Duration::from_secs(60);
 const DRY_RUN_WAITS: Duration = Duration::from_secs(5);
 /// The most items that a dry run returns.
 const SAMPLE: usize = 100;
-/// How long a request waits for the jobs of the previous run to be loaded.
-const LOADS_WITHIN: Duration = Duration::from_secs(10);
 
 /// Why a request about jobs failed.
 #[derive(Debug, thiserror::Error)]
@@ -113,18 +106,18 @@ pub struct DryRun {
     pub sample: Vec<Item>,
 }
 
-/// All jobs, and the tasks that run them.
-pub struct Bulk {
+/// All jobs, and the tasks that run them, from the time this process takes the duty until it gives the duty back.
+pub(super) struct Jobs {
     pub(super) tertulia: Arc<Tertulia>,
-    pub(super) metrics: Metrics,
+    pub(super) connections: Arc<dyn Connections>,
+    pub(super) metrics: Arc<Metrics>,
     pub(super) accounts: Accounts,
     jobs: Mutex<BTreeMap<JobId, Arc<Entry>>>,
     /// Held while a job is added, so that two requests with the same key cannot both add a job.
     adding: tokio::sync::Mutex<()>,
     dry_runs: Semaphore,
-    pub(super) loaded: watch::Sender<bool>,
-    /// The right to run jobs, with which everything is written; set before the jobs are loaded.
-    pub(super) acting: OnceLock<Acting>,
+    /// The right to run jobs, with which everything is written; `None` if nothing is kept.
+    acting: Option<Acting>,
     runtime: Handle,
     tasks: TaskTracker,
     /// Cancelled when no further items may start.
@@ -155,50 +148,44 @@ impl Entry {
     }
 }
 
-impl fmt::Debug for Bulk {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Bulk").finish_non_exhaustive()
-    }
-}
-
-impl Bulk {
-    /// Loads the jobs of the previous run and continues them. Must be called on a thread where tasks can be spawned and
-    /// that serves nothing else.
-    #[must_use]
-    pub fn start(tertulia: Arc<Tertulia>) -> Arc<Self> {
-        let bulk = Arc::new(Self {
+impl Jobs {
+    /// No jobs yet, to be run with the right `acting` on the present thread.
+    pub(super) fn new(
+        tertulia: Arc<Tertulia>,
+        connections: Arc<dyn Connections>,
+        metrics: Arc<Metrics>,
+        acting: Option<Acting>,
+    ) -> Arc<Self> {
+        Arc::new(Self {
             tertulia,
-            metrics: Metrics::default(),
+            connections,
+            metrics,
             accounts: Accounts::default(),
             jobs: Mutex::default(),
             adding: tokio::sync::Mutex::default(),
             dry_runs: Semaphore::new(DRY_RUNS),
-            loaded: watch::Sender::new(false),
-            acting: OnceLock::new(),
+            acting,
             runtime: Handle::current(),
             tasks: TaskTracker::new(),
             stopping: CancellationToken::new(),
             ending: CancellationToken::new(),
-        });
-        let loading = Arc::clone(&bulk);
-        bulk.spawn(async move {
-            let work = async {
-                loading.load().await;
-                loading.keep_house().await;
-            };
-            loading.stopping.run_until_cancelled(work).await;
-        });
-        bulk
+        })
     }
 
-    /// Registers the metrics.
-    pub fn register(&self, registry: &mut Registry) {
-        self.metrics.register(registry);
+    /// Continues the loaded jobs, and deletes old ones from now on.
+    pub(super) fn run_all(self: &Arc<Self>) {
+        self.count_active();
+        let entries: Vec<_> = self.jobs().values().cloned().collect();
+        entries.iter().for_each(|entry| self.run(entry));
+        let keeping = Arc::clone(self);
+        self.spawn(async move {
+            keeping.stopping.run_until_cancelled(keeping.keep_house()).await;
+        });
     }
 
     /// Starts no further items and waits for running ones. Items that do not finish `within` are dropped; the next run
     /// continues them.
-    pub async fn stop(&self, within: Duration) {
+    pub(super) async fn stop(&self, within: Duration) {
         self.stopping.cancel();
         self.tasks.close();
         if timeout(within, self.tasks.wait()).await.is_err() {
@@ -214,7 +201,7 @@ impl Bulk {
 
     /// Passes changes to the journal. The future completes once they are durable.
     pub(super) fn write(&self, changes: Vec<Change>) -> impl Future<Output = Result<(), StoreError>> + Send + use<> {
-        let kept = self.journal().keep_for(self.acting.get().cloned(), changes);
+        let kept = self.journal().keep_for(self.acting.clone(), changes);
         async move { kept.await.map(drop).map_err(|error| StoreError::new("write", error)) }
     }
 
@@ -230,28 +217,14 @@ impl Bulk {
         self.tasks.spawn_on(work, &self.runtime);
     }
 
-    async fn loaded(&self) -> Result<(), BulkError> {
-        let mut loaded = self.loaded.subscribe();
-        match timeout(LOADS_WITHIN, loaded.wait_for(|loaded| *loaded)).await {
-            Ok(Ok(_)) => Ok(()),
-            Ok(Err(_)) | Err(_) => Err(BulkError::Starting),
-        }
-    }
-
-    async fn entry(&self, id: &JobId) -> Result<Arc<Entry>, BulkError> {
-        self.loaded().await?;
+    fn entry(&self, id: &JobId) -> Result<Arc<Entry>, BulkError> {
         self.jobs().get(id).cloned().ok_or_else(|| BulkError::UnknownJob(id.clone()))
     }
 }
 
-/// The interface for callers.
-impl Bulk {
-    /// Adds a job. If the same key was used before, returns the existing job.
-    ///
-    /// # Errors
-    /// [`BulkError`]; no job was added.
-    pub async fn add(self: &Arc<Self>, order: Order, asked_as: Option<AskedAs>) -> Result<Progress, BulkError> {
-        self.loaded().await?;
+/// The interface for callers; see [`Bulk`](super::Bulk).
+impl Jobs {
+    pub(super) async fn add(self: &Arc<Self>, order: Order, asked_as: Option<AskedAs>) -> Result<Progress, BulkError> {
         let _adding = self.adding.lock().await;
         if let Some(known) = self.known(asked_as.as_ref(), &order.reach)? {
             return Ok(known);
@@ -303,7 +276,7 @@ impl Bulk {
 
     fn check(&self, order: &Order) -> Result<(), BulkError> {
         let Some(connection) = &order.filter.connection else { return Ok(()) };
-        let exists = self.tertulia.connection(connection).status().is_some();
+        let exists = self.connections.all().contains(connection);
         if exists && order.reach.sees(connection.as_str()) {
             return Ok(());
         }
@@ -321,11 +294,7 @@ impl Bulk {
         Ok(())
     }
 
-    /// Returns what a job would do, without doing it.
-    ///
-    /// # Errors
-    /// [`BulkError`].
-    pub async fn dry_run(&self, order: &Order) -> Result<DryRun, BulkError> {
+    pub(super) async fn dry_run(&self, order: &Order) -> Result<DryRun, BulkError> {
         self.check(order)?;
         timeout(DRY_RUN_WITHIN, self.look(order)).await.map_err(|_| BulkError::TimedOut)?
     }
@@ -334,7 +303,8 @@ impl Bulk {
         // The semaphore is never closed.
         let _turn = self.dry_runs.acquire().await.ok();
         let Order { operation, filter, reach, .. } = order;
-        let mut candidates = Candidates::open(&self.tertulia, filter, reach, operation, DRY_RUN_WAITS).await;
+        let mut candidates =
+            Candidates::open(&self.tertulia, &*self.connections, filter, reach, operation, DRY_RUN_WAITS).await;
         let mut dry_run = DryRun::default();
         while let Some(Match { conversation, connection }) = candidates.next().await? {
             dry_run.matched += 1;
@@ -352,69 +322,43 @@ impl Bulk {
         Ok(dry_run)
     }
 
-    /// Lists the jobs, the newest first; with `before` only older jobs.
-    ///
-    /// # Errors
-    /// [`BulkError::Starting`].
-    pub async fn list(&self, before: Option<&JobId>) -> Result<Vec<Progress>, BulkError> {
-        self.loaded().await?;
+    pub(super) fn list(&self, before: Option<&JobId>) -> Vec<Progress> {
         let entries: Vec<_> = self.jobs().values().rev().cloned().collect();
         let older = entries.into_iter().filter(|entry| before.is_none_or(|before| entry.id < *before));
         let now = Instant::now();
-        Ok(older.map(|entry| entry.live().progress(now)).collect())
+        older.map(|entry| entry.live().progress(now)).collect()
     }
 
-    /// A job's progress.
-    ///
-    /// # Errors
-    /// [`BulkError::UnknownJob`], [`BulkError::Starting`].
-    pub async fn progress(&self, id: &JobId) -> Result<Progress, BulkError> {
-        Ok(self.entry(id).await?.live().progress(Instant::now()))
+    pub(super) fn progress(&self, id: &JobId) -> Result<Progress, BulkError> {
+        Ok(self.entry(id)?.live().progress(Instant::now()))
     }
 
-    /// Lists a job's items by conversation, and the position of the next page. With an outcome (`left`, `done`,
-    /// `refused`, `unknown`) only items with it.
-    ///
-    /// # Errors
-    /// [`BulkError`].
-    pub async fn items(
+    pub(super) async fn items(
         &self,
         id: &JobId,
         outcome: Option<String>,
         after: Option<ConversationId>,
         limit: usize,
     ) -> Result<(Vec<Item>, Option<ConversationId>), BulkError> {
-        let entry = self.entry(id).await?;
+        let entry = self.entry(id)?;
         let wanted = move |item: &Item| outcome.as_ref().is_none_or(|outcome| item.outcome() == outcome);
         Ok(records::read_items(self.journal(), &entry.id, after, limit, wanted).await?)
     }
 
-    /// Pauses a job: no further items start, and running items finish.
-    ///
-    /// # Errors
-    /// [`BulkError`]: for example, the job has ended or does not exist.
-    pub async fn pause(&self, id: &JobId) -> Result<Progress, BulkError> {
-        let entry = self.entry(id).await?;
+    pub(super) async fn pause(&self, id: &JobId) -> Result<Progress, BulkError> {
+        let entry = self.entry(id)?;
         self.change(&entry, |state| state.paused(true)).await
     }
 
-    /// Resumes a paused job.
-    ///
-    /// # Errors
-    /// [`BulkError`]: for example, the job has ended or does not exist.
-    pub async fn resume(self: &Arc<Self>, id: &JobId) -> Result<Progress, BulkError> {
-        let entry = self.entry(id).await?;
+    pub(super) async fn resume(self: &Arc<Self>, id: &JobId) -> Result<Progress, BulkError> {
+        let entry = self.entry(id)?;
         let progress = self.change(&entry, |state| state.paused(false)).await?;
         self.run(&entry);
         Ok(progress)
     }
 
-    /// Cancels a job: running items finish, the others are left.
-    ///
-    /// # Errors
-    /// [`BulkError`]: for example, the job has ended in another way or does not exist.
-    pub async fn cancel(&self, id: &JobId) -> Result<Progress, BulkError> {
-        let entry = self.entry(id).await?;
+    pub(super) async fn cancel(&self, id: &JobId) -> Result<Progress, BulkError> {
+        let entry = self.entry(id)?;
         self.change(&entry, |state| state.cancelled(Timestamp::now())).await
     }
 

@@ -1,7 +1,7 @@
 //! Finds the conversations of a filter, and the connection that acts on each. Reads the store by conversation id, over
 //! all connections at once, with one page per connection in memory.
 
-use std::{collections::VecDeque, sync::Arc, time::Duration, vec};
+use std::{collections::VecDeque, time::Duration, vec};
 
 use futures_util::future::join_all;
 use tertulia_actors::{
@@ -13,17 +13,22 @@ use tertulia_actors::{
     },
     engine::StoreError,
 };
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep};
 
-use super::{acting::Standing, filter::Filter, operation::Operation};
+use super::{
+    acting::Standing,
+    connections::{ConnectionState, Connections, Presence},
+    filter::Filter,
+    operation::Operation,
+};
 use crate::reach::Reach;
 
 /// The most summaries in memory, over all connections.
 const IN_MEMORY: usize = 20_000;
 /// The most summaries in memory of one connection.
 const PAGE: usize = 1_000;
-/// How long a connection may take to report its identity. Without an answer it counts as only seeing conversations.
-const ANSWERS_WITHIN: Duration = Duration::from_secs(2);
+/// How often the state of a connection that is not ready is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// A matching conversation and the connection that acts on it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,7 +50,7 @@ pub(super) struct Candidates<'a> {
 /// The conversations of one connection.
 struct Source {
     connection: ConnectionId,
-    identity: Option<Arc<Identity>>,
+    identity: Option<Identity>,
     page: VecDeque<ConversationSummary>,
     /// The position after which the next page begins.
     next: Option<ConversationId>,
@@ -57,6 +62,7 @@ impl<'a> Candidates<'a> {
     /// ready by then, only conversations known from a previous run or session are read.
     pub(super) async fn open(
         tertulia: &'a Tertulia,
+        reachable: &dyn Connections,
         filter: &Filter,
         reach: &Reach,
         operation: &Operation,
@@ -64,16 +70,16 @@ impl<'a> Candidates<'a> {
     ) -> Self {
         let mut connections = match &filter.connection {
             Some(connection) => vec![connection.clone()],
-            None => tertulia.connections(),
+            None => reachable.all(),
         };
         connections.retain(|connection| reach.sees(connection.as_str()));
         connections.sort_unstable();
         let sources = connections.into_iter().map(|connection| async move {
-            if let Err(trouble) = tertulia.connection(&connection).ready(patience).await {
-                tracing::warn!(%connection, %trouble, "a bulk job reads a connection that is not ready");
+            let state = ready(reachable, &connection, patience).await;
+            if state.as_ref().is_none_or(|state| state.presence != Presence::Ready) {
+                tracing::warn!(%connection, "a bulk job reads a connection that is not ready");
             }
-            let identity = timeout(ANSWERS_WITHIN, tertulia.connection(&connection).identity()).await;
-            let identity = identity.ok().and_then(Result::ok);
+            let identity = state.and_then(|state| state.identity());
             Source { connection, identity, page: VecDeque::new(), next: None, is_read: false }
         });
         let sources = join_all(sources).await;
@@ -102,7 +108,7 @@ impl<'a> Candidates<'a> {
                 let Some(summary) = summary.filter(ConversationSummary::belongs) else { continue };
                 seen = true;
                 let summary = Some(summary).filter(|summary| self.conditions.matches(&summary.outline));
-                let standing = summary.and_then(|it| Standing::of(&it, source.identity.as_deref(), self.is_for_agents));
+                let standing = summary.and_then(|it| Standing::of(&it, source.identity.as_ref(), self.is_for_agents));
                 best = best_of(best, standing.map(|standing| (standing, &source.connection)));
             }
             if !seen || best.is_some() {
@@ -124,7 +130,7 @@ impl<'a> Candidates<'a> {
             let mut best = None;
             for source in &mut self.sources {
                 if let Some(summary) = source.page.pop_front_if(|summary| summary.id == conversation) {
-                    let standing = Standing::of(&summary, source.identity.as_deref(), self.is_for_agents);
+                    let standing = Standing::of(&summary, source.identity.as_ref(), self.is_for_agents);
                     best = best_of(best, standing.map(|standing| (standing, &source.connection)));
                 }
             }
@@ -149,6 +155,23 @@ impl Source {
             self.page = page.into();
         }
         Ok(())
+    }
+}
+
+/// Waits at most `patience` until a connection is ready or has ended. Returns its last state.
+async fn ready(
+    connections: &dyn Connections,
+    connection: &ConnectionId,
+    patience: Duration,
+) -> Option<ConnectionState> {
+    let deadline = Instant::now() + patience;
+    loop {
+        let state = connections.state(connection).await;
+        let is_away = state.as_ref().is_some_and(|state| state.presence == Presence::Away);
+        if !is_away || Instant::now() >= deadline {
+            return state;
+        }
+        sleep(LOOK_EVERY).await;
     }
 }
 

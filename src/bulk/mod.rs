@@ -4,13 +4,16 @@
 //! command under a key of the job, so that the command has its effect once, whenever the process ends. After a restart
 //! a job continues by itself, unless it was paused.
 //!
-//! [`Bulk`] owns the jobs and runs them. The decisions are made by plain values: which connection acts (`acting`), what
+//! [`Bulk`] has the duty to run jobs (`duty`), and `jobs` are those of the present holder. They act through a port
+//! (`connections`), because a connection may run on another node. The decisions are made by plain values: which connection acts (`acting`), what
 //! an outcome means (`outcome`), the speed (`pace`), whether to retry (`passes`), and the states of a job (`job`).
 
 mod accounts;
 mod acting;
 mod carrying;
+mod connections;
 mod counts;
+mod duty;
 mod filter;
 mod housekeeping;
 mod job;
@@ -25,10 +28,12 @@ mod passes;
 mod records;
 mod running;
 
+pub(crate) use connections::{ConnectionState, Connections, DurableCommand, Outcome, PATIENCE};
 pub use counts::Counts;
+pub use duty::Bulk;
 pub use filter::{Filter, LISTED_AT_MOST};
 pub use job::{AskedAs, End, Job, JobFailure, JobId, Phase, Rate, State};
-pub use jobs::{Bulk, BulkError, DryRun, Order};
+pub use jobs::{BulkError, DryRun, Order};
 pub use live::Progress;
 pub use operation::Operation;
 pub use outcome::ItemOutcome;

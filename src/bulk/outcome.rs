@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use tertulia_actors::{
-    conversation::{ConversationError, Done},
+    conversation::ConversationError,
     core::{command::Refusal, ums::AnswerError},
 };
 
@@ -80,7 +80,7 @@ pub(super) enum Verdict {
 }
 
 /// Judges the outcome of a command.
-pub(super) fn judge(operation: &Operation, answer: &Result<Done, ConversationError>) -> Verdict {
+pub(super) fn judge<T>(operation: &Operation, answer: &Result<T, ConversationError>) -> Verdict {
     let failure = match answer {
         Ok(_) => return Verdict::Settled(ItemOutcome::done(operation.done())),
         Err(failure) => failure,
@@ -114,7 +114,10 @@ fn is_as_wanted(operation: &Operation, refusal: &Refusal) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use tertulia_actors::core::{command::CommandError, id::CommandKey};
+    use tertulia_actors::{
+        conversation::Done,
+        core::{command::CommandError, id::CommandKey},
+    };
 
     use super::*;
 

@@ -4,7 +4,7 @@ use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use futures_util::FutureExt as _;
 use jiff::Timestamp;
-use tertulia_actors::{core::placement::DutyName, engine::StoreError};
+use tertulia_actors::engine::StoreError;
 use tokio::time::{interval, sleep};
 use tokio_util::sync::CancellationToken;
 
@@ -12,7 +12,7 @@ use super::{
     counts::Counts,
     housekeeping::over,
     job::{End, Job, JobFailure, JobId, Phase, State},
-    jobs::{Bulk, Entry, ITEMS_AT_MOST},
+    jobs::{Entry, ITEMS_AT_MOST, Jobs},
     live::Live,
     matching::{Candidates, Match},
     outcome::ItemOutcome,
@@ -29,7 +29,7 @@ const AGAIN_AFTER: Duration = Duration::from_secs(1);
 const HOUSEKEEPING_EVERY: Duration = Duration::from_secs(3_600);
 
 /// Running a job.
-impl Bulk {
+impl Jobs {
     /// Records a job's state; writes are in the order of the decisions.
     pub(super) fn put_state(
         &self,
@@ -60,14 +60,14 @@ impl Bulk {
             }
             live.run.insert(self.stopping.child_token()).clone()
         };
-        let (bulk, entry) = (Arc::clone(self), Arc::clone(entry));
+        let (jobs, entry) = (Arc::clone(self), Arc::clone(entry));
         self.spawn(async move {
-            let work = AssertUnwindSafe(Box::pin(bulk.work(&entry, &token))).catch_unwind();
+            let work = AssertUnwindSafe(Box::pin(jobs.work(&entry, &token))).catch_unwind();
             if work.await.is_err() {
                 tracing::error!(job = %entry.id, "a bulk job panicked and has failed");
                 let state = entry.live().job.state.ended(End::Failed(JobFailure::Internal), Timestamp::now());
                 // If this write fails, the next run repeats it.
-                let _ = bulk.change(&entry, |_| Ok(state)).await;
+                let _ = jobs.change(&entry, |_| Ok(state)).await;
             }
         });
     }
@@ -100,7 +100,7 @@ impl Bulk {
         };
         // A previous run may have stored some items.
         self.remove_items(&entry.id).await?;
-        let opening = Candidates::open(&self.tertulia, &filter, &reach, &operation, MATCHING_WAITS);
+        let opening = Candidates::open(&self.tertulia, &*self.connections, &filter, &reach, &operation, MATCHING_WAITS);
         let Some(mut candidates) = token.run_until_cancelled(opening).await else { return Ok(()) };
         let mut items = Vec::with_capacity(TOGETHER);
         let mut is_more = true;
@@ -169,21 +169,15 @@ fn item_of(Match { conversation, connection }: Match) -> Item {
 }
 
 /// Jobs of the previous run, and jobs that are too old.
-impl Bulk {
-    /// Loads the jobs of the previous run. Retries until the store answers.
-    pub(super) async fn load(self: &Arc<Self>) {
+impl Jobs {
+    /// Loads the stored jobs. Retries until the store answers.
+    pub(super) async fn load(&self) {
         if self.journal().keeps() {
-            let acting = self.journal().cluster().take_when_free(DutyName::Bulk).await;
-            self.acting.get_or_init(|| acting);
             while let Err(error) = self.try_load().await {
                 tracing::error!(%error, "the bulk jobs cannot be loaded; loading will be retried");
                 sleep(AGAIN_AFTER).await;
             }
         }
-        self.loaded.send_replace(true);
-        self.count_active();
-        let entries: Vec<_> = self.jobs().values().cloned().collect();
-        entries.iter().for_each(|entry| self.run(entry));
     }
 
     /// Removes a job's items.

@@ -4,16 +4,21 @@
 //! Agreement is the database's ([`NodeTable`]). What a node does by itself follows from its newest view of the nodes and
 //! duties ([`ClusterView`]).
 
+mod connections;
 mod duties;
+mod learning;
 mod members;
 mod metrics;
 mod moves;
 mod node_table;
+mod peer_calls;
 pub(crate) mod peers;
 mod picture;
 pub(crate) mod trust;
 mod view;
+mod work;
 
+pub(crate) use connections::{COMMANDS, ClusterConnections, STATE};
 pub(crate) use duties::{Duties, Runnable};
 pub use members::Members;
 pub use metrics::ClusterMetrics;
@@ -21,3 +26,4 @@ pub use moves::{DutyMove, MoveCause};
 pub use node_table::{Beaten, DutyRow, NodeAbout, NodeRow, NodeTable, NodeTableError};
 pub use trust::TrustError;
 pub use view::{ClusterView, Holder, Peer};
+pub(crate) use work::{Work, give_back, until_lost};

@@ -3,10 +3,14 @@
 use std::time::Duration;
 
 use actix_web::http::header::{HeaderName, HeaderValue};
-use awc::{ClientResponse, error::SendRequestError};
+use awc::{
+    ClientResponse,
+    error::{ConnectError, SendRequestError},
+};
 use bytes::Bytes;
 use futures_util::Stream;
-use http::Method;
+use http::{Method, StatusCode};
+use tertulia_actors::core::id::ConnectionId;
 
 use super::trust::NodeTrust;
 
@@ -14,6 +18,9 @@ use super::trust::NodeTrust;
 const HINT_WITHIN: Duration = Duration::from_secs(2);
 /// The largest answer that is read as a whole.
 const LARGEST_ANSWER: usize = 16 * 1024 * 1024;
+
+/// Where a node learns that something has changed in the database.
+pub(crate) const NUDGE: &str = "/internal/v1/nudge";
 
 /// A response with its body still to come.
 pub(crate) type PeerResponse = ClientResponse;
@@ -43,6 +50,8 @@ pub(crate) enum PeerError {
 impl From<SendRequestError> for PeerError {
     fn from(error: SendRequestError) -> Self {
         match error {
+            // The client says so only of a connection that it had: the request may have been read.
+            SendRequestError::Connect(error @ ConnectError::Disconnected) => Self::NoAnswer(error.to_string()),
             SendRequestError::Connect(error) => Self::NotSent(error.to_string()),
             SendRequestError::Url(error) => Self::NotSent(error.to_string()),
             error => Self::NoAnswer(error.to_string()),
@@ -83,6 +92,13 @@ pub(crate) async fn read(mut response: PeerResponse) -> Result<Bytes, PeerError>
     response.body().limit(LARGEST_ANSWER).await.map_err(|error| PeerError::NoAnswer(error.to_string()))
 }
 
+/// Lets the holder of a connection know of webhooks in its inbox; `true` if it knows.
+pub(crate) async fn report_inbox(address: &str, trust: &NodeTrust, connection: &ConnectionId) -> bool {
+    let request = PeerRequest { method: Method::POST, address, path: NUDGE, headers: Vec::new(), within: HINT_WITHIN };
+    let answer = request.send(trust, Bytes::from(connection.as_str().to_owned())).await;
+    answer.is_ok_and(|answer| answer.status() == StatusCode::NO_CONTENT)
+}
+
 /// Lets a node take duties again after a drain; `false` if it does not answer.
 pub(crate) async fn ask_to_rebalance(address: &str, trust: &NodeTrust) -> bool {
     let request = PeerRequest {
@@ -97,13 +113,7 @@ pub(crate) async fn ask_to_rebalance(address: &str, trust: &NodeTrust) -> bool {
 
 /// Lets a node know that duties have changed, so that it looks at once. Without the hint it looks with its next beat.
 pub(crate) async fn hint(address: &str, trust: &NodeTrust) {
-    let request = PeerRequest {
-        method: Method::POST,
-        address,
-        path: "/internal/v1/nudge",
-        headers: Vec::new(),
-        within: HINT_WITHIN,
-    };
+    let request = PeerRequest { method: Method::POST, address, path: NUDGE, headers: Vec::new(), within: HINT_WITHIN };
     if let Err(error) = request.send(trust, Bytes::new()).await {
         tracing::debug!(address, %error, "a node could not be reached with a hint");
     }

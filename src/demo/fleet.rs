@@ -77,8 +77,11 @@ pub(super) fn bots(account: &str, bots: u32) -> impl Iterator<Item = ConnectionS
     })
 }
 
+/// What the names of the bots' connections begin with.
+pub(super) const BOTS: &str = "bot";
+
 pub(super) fn bot_name(number: u32) -> String {
-    format!("bot-{number}")
+    format!("{BOTS}-{number}")
 }
 
 /// One consumer, who sends the next message after the previous one was answered.

@@ -4,6 +4,7 @@
 mod fleet;
 mod nodes;
 mod postgres;
+mod process;
 mod proof;
 mod summary;
 
@@ -23,6 +24,7 @@ use tertulia_emulator::{Emulator, EmulatorConfig, FaultMode};
 
 pub use nodes::{Cluster, NodeError, NodesDemo};
 pub use postgres::{PostgresError, TemporaryPostgres};
+pub use process::{GatewayAddress, ServiceProcess, ServiceStart, Signal, service_configuration};
 pub use proof::Proof;
 pub use summary::{Latency, NodesSummary, StateNotifications, Summary};
 

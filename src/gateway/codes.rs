@@ -32,6 +32,7 @@ const CODES: &[&str] = &[
     "file-unreadable",
     "filter-too-long",
     "in-flight",
+    "inbox-full",
     "internal",
     "internal-address",
     "invalid-connection",

@@ -13,11 +13,12 @@ use actix_web::{
 use utoipa_actix_web::AppExt as _;
 
 use super::{
-    nodes::{ForCaller, Neighbours, described},
+    nodes::{ForCaller, Neighbours, answer_find, described, internal_routes, misdirected},
     problem::Problem,
     routes::routes,
     state::State,
 };
+use crate::cluster::peers::NUDGE;
 
 /// Threads that serve other nodes.
 const WORKERS: usize = 1;
@@ -29,7 +30,8 @@ pub(super) fn listen(state: Data<State>, neighbours: &Neighbours) -> io::Result<
     let neighbours = Data::new(neighbours.clone());
     let server = HttpServer::new(move || {
         let app = App::new().app_data(state.clone()).app_data(neighbours.clone()).wrap(from_fn(require));
-        let app = app.route("/internal/v1/nudge", web::post().to(nudge));
+        let app = app.route(NUDGE, web::post().to(nudge)).configure(internal_routes);
+        let app = app.route("/internal/v1/find/{conversation}", web::get().to(answer_find));
         let app = app.route("/internal/v1/rebalance", web::post().to(rebalance));
         app.into_utoipa_app().configure(routes).into_app()
     });
@@ -64,14 +66,20 @@ async fn require(
     Ok(next.call(request).await?.map_into_boxed_body())
 }
 
+/// Something has changed in the database that this node should see at once: the inbox of the connection that the body
+/// names, or else the duties.
+async fn nudge(neighbours: Data<Neighbours>, state: Data<State>, connection: String) -> Result<HttpResponse, Problem> {
+    if connection.is_empty() {
+        neighbours.members.beat_now();
+    } else {
+        let handle = state.everything().connection(&connection.into());
+        handle.look_into_inbox().map_err(|_| misdirected())?;
+    }
+    Ok(HttpResponse::NoContent().finish())
+}
+
 /// This node may take duties again after a drain.
 async fn rebalance(state: Data<State>) -> HttpResponse {
     state.take_duties_again();
-    HttpResponse::NoContent().finish()
-}
-
-/// Something has changed in the database that this node should see at once.
-async fn nudge(neighbours: Data<Neighbours>) -> HttpResponse {
-    neighbours.members.beat_now();
     HttpResponse::NoContent().finish()
 }

@@ -22,6 +22,7 @@ mod events;
 mod failure;
 mod headers;
 mod health;
+mod inbox;
 mod intake;
 mod keyed;
 mod limits;

@@ -11,6 +11,7 @@ use actix_web::{
 };
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
+use tertulia_actors::core::id::ConnectionId;
 use utoipa::ToSchema;
 
 use super::codes::{self, ProblemCode};
@@ -65,6 +66,13 @@ impl Problem {
     /// The problem for something that does not exist.
     pub(super) fn not_found(detail: impl Into<Cow<'static, str>>) -> Self {
         Self::new(StatusCode::NOT_FOUND, "not-found", detail)
+    }
+
+    /// The problem for an action in a conversation that several connections see.
+    pub(super) fn ambiguous_connection<'c>(connections: impl Iterator<Item = &'c ConnectionId>) -> Self {
+        let detail = "several connections see this conversation: choose the one that acts with ?connection=";
+        let names: Vec<String> = connections.map(ToString::to_string).collect();
+        Self::new(StatusCode::CONFLICT, "ambiguous-connection", detail).with("connections", names)
     }
 
     /// The problem for requests while the service is stopping.

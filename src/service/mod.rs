@@ -121,7 +121,10 @@ impl Service {
         }
         let tertulia = Arc::new(builder.start()?);
         let admissible = &configuration.gateway.admissible;
-        let node = joined.map(|joined| joined.start(&tertulia, configuration, &added)).transpose()?;
+        let seal = configuration.node.as_ref().and_then(|node| node.seal.as_ref()).map(Seal::new);
+        let settings = webhooks::settings(configuration.webhooks);
+        let prepare = |elsewhere| Webhooks::prepare(&tertulia, settings, seal.clone(), Some(elsewhere));
+        let node = joined.map(|joined| joined.start(&tertulia, prepare, configuration, &added)).transpose()?;
         let adding = AddedConnections::new(Arc::clone(&tertulia), admissible.clone());
         let adding = match &node {
             Some(node) => adding.among(Arc::clone(&node.duties)),
@@ -130,9 +133,10 @@ impl Service {
                 adding
             }
         };
-        let seal = configuration.node.as_ref().and_then(|node| node.seal.as_ref()).map(Seal::new);
-        let webhooks = Webhooks::start_sealed(&tertulia, webhooks::settings(configuration.webhooks), seal);
-        let bulk = Bulk::start(Arc::clone(&tertulia));
+        let (webhooks, bulk) = match &node {
+            Some(node) => (Arc::clone(&node.webhooks), Arc::clone(&node.bulk)),
+            None => (Webhooks::start_sealed(&tertulia, settings, seal), Bulk::start(Arc::clone(&tertulia))),
+        };
         let config::Gateway { tokens, limits, allowed_origins, .. } = &configuration.gateway;
         let state = State::new(Arc::clone(&tertulia), Arc::clone(&webhooks), Arc::clone(&bulk), tokens, limits);
         let state = state.adding(adding).allowing(allowed_origins);
@@ -196,16 +200,16 @@ impl Service {
         }
     }
 
-    /// Stops the service. Accepts no more requests; finishes open requests, running deliveries to webhooks and running
+    /// Stops the service. Hands the duties of a node over to other nodes. Accepts no more requests; finishes open requests, running deliveries to webhooks and running
     /// bulk items; then closes the sockets and stops the actors. Work that is not done `within` is dropped.
     pub async fn stop(self, within: Duration) {
         let deadline = Instant::now() + within;
-        let Self { tertulia, webhooks, bulk, gateway, node } = self;
+        let Self { tertulia, webhooks, bulk, gateway, mut node } = self;
         gateway.leave();
         let tenure = tertulia.journal().cluster().tenure();
-        // A fenced node has nothing to hand over any more.
-        if let Some(node) = node.as_ref().filter(|_| !tenure.is_over()) {
-            node.duties.drain(within / 2).await;
+        if let Some(node) = &mut node {
+            // A fenced node has nothing to hand over any more.
+            node.drain(if tenure.is_over() { Duration::ZERO } else { within / 2 }).await;
         }
         // The rest of the time is for closing the sockets.
         let within = within * 5 / 6;

@@ -1,15 +1,17 @@
 //! This process as a node: its beats and its duties.
 
 use std::{
+    collections::BTreeMap,
     net::SocketAddr,
     sync::{Arc, Weak},
     time::Duration,
 };
 
+use futures_util::{FutureExt as _, future::LocalBoxFuture};
 use serde_json::Value;
 use tertulia_actors::{
     Tertulia,
-    core::{id::ConnectionId, tenure::LeaseDuration},
+    core::{id::ConnectionId, placement::DutyName, tenure::LeaseDuration},
     engine::Tenure,
 };
 use tokio::{
@@ -20,11 +22,13 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::ServiceError;
 use crate::{
-    cluster::{Duties, Members, NodeAbout, Runnable, peers, trust::NodeTrust},
+    bulk::{Bulk, Connections},
+    cluster::{ClusterConnections, Duties, Members, NodeAbout, Runnable, Work, peers, trust::NodeTrust},
     config::{self, Admissible, Configuration, Environment},
     engine::postgres::{PostgresCluster, PostgresNodes},
     fleet::{AddedConnections, describe},
     gateway::Neighbours,
+    webhooks::Webhooks,
 };
 
 /// How long leaving the cluster may take. A node that did not leave is fenced after a lease.
@@ -48,7 +52,9 @@ pub(super) struct RunningNode {
     members: Arc<Members>,
     pub(super) neighbours: Neighbours,
     pub(super) duties: Arc<Duties>,
-    _work: AbortOnDropHandle<()>,
+    pub(super) webhooks: Arc<Webhooks>,
+    pub(super) bulk: Arc<Bulk>,
+    work: Option<AbortOnDropHandle<()>>,
     _load: AbortOnDropHandle<()>,
 }
 
@@ -56,6 +62,7 @@ impl JoinedNode {
     pub(super) fn start(
         self,
         tertulia: &Arc<Tertulia>,
+        prepare: impl FnOnce(Arc<dyn Connections>) -> Arc<Webhooks>,
         configuration: &Configuration,
         added: &[Value],
     ) -> Result<RunningNode, ServiceError> {
@@ -69,16 +76,22 @@ impl JoinedNode {
         let known: Vec<_> = runnable(added, &admissible).into_iter().chain(own).collect();
         let hint = {
             let trust = trust.clone();
-            move |address: String| {
+            move |address: String| -> LocalBoxFuture<'static, ()> {
                 let trust = trust.clone();
-                actix_rt::spawn(async move { peers::hint(&address, &trust).await });
+                async move { peers::hint(&address, &trust).await }.boxed_local()
             }
         };
-        let duties = Duties::new(Arc::clone(tertulia), Arc::clone(&members), known, Box::new(hint));
+        let connections = ClusterConnections::new(Arc::clone(tertulia), Arc::clone(&members), trust.clone());
+        let webhooks = prepare(Arc::<ClusterConnections>::clone(&connections));
+        let bulk = Bulk::among(Arc::clone(tertulia), connections);
+        let works: BTreeMap<DutyName, Arc<dyn Work>> =
+            [(DutyName::Webhooks, Arc::clone(&webhooks) as Arc<dyn Work>), (DutyName::Bulk, Arc::clone(&bulk) as _)]
+                .into();
+        let duties = Duties::new(Arc::clone(tertulia), Arc::clone(&members), works, known, Box::new(hint));
         let plan = Arc::downgrade(&duties);
         cluster.obey(Arc::new(move |duty| plan.upgrade().is_some_and(|duties| duties.wants(duty))));
         let journal = Arc::clone(tertulia.journal());
-        let discover = move || -> futures_util::future::LocalBoxFuture<'static, Vec<(ConnectionId, Runnable)>> {
+        let discover = move || -> LocalBoxFuture<'static, Vec<(ConnectionId, Runnable)>> {
             let (journal, admissible) = (Arc::clone(&journal), admissible.clone());
             Box::pin(async move {
                 match journal.read(AddedConnections::kept).await {
@@ -91,9 +104,9 @@ impl JoinedNode {
             })
         };
         let work = duties.run(Box::new(discover));
-        let neighbours = Neighbours::new(Arc::clone(&members), trust, listen);
+        let neighbours = Neighbours::new(Arc::clone(&members), Arc::clone(&duties), trust, listen);
         let load = note_load(Arc::downgrade(tertulia), Arc::clone(&members));
-        Ok(RunningNode { members, neighbours, duties, _work: work, _load: load })
+        Ok(RunningNode { members, neighbours, duties, webhooks, bulk, work: Some(work), _load: load })
     }
 }
 
@@ -120,6 +133,12 @@ fn runnable(added: &[Value], admissible: &Admissible) -> Vec<(ConnectionId, Runn
 }
 
 impl RunningNode {
+    /// Gives all duties to other nodes, at most `within`, and begins none from then on.
+    pub(super) async fn drain(&mut self, within: Duration) {
+        self.duties.drain(within).await;
+        self.work = None;
+    }
+
     /// Ends this node's tenure, so that its duties are free at once.
     pub(super) async fn leave(self) {
         let members = Arc::clone(&self.members);

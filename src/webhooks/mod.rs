@@ -48,11 +48,15 @@ mod webhook;
 mod worker;
 
 use std::{
-    sync::{Arc, Mutex, OnceLock, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
 use actix_rt::Arbiter;
+use futures_util::{FutureExt as _, future::BoxFuture};
 use tertulia_actors::{
     Tertulia,
     dead_letters::{DeadLetter, DeadLetterKind},
@@ -74,7 +78,7 @@ pub use status::Status;
 pub use target::{Target, TargetError};
 pub use webhook::{Changes, Created, NewWebhook, Rotated, Tested, Webhook};
 
-use crate::engine::Seal;
+use crate::{bulk::Connections, cluster::Work, engine::Seal};
 use context::WebhookContext;
 use payload::Payload;
 use supervisor::{Question, Reply, Supervisor};
@@ -84,10 +88,13 @@ const QUESTIONS: usize = 64;
 /// How long an answer may take, in addition to an attempt's limit.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// The webhooks of a process.
+/// The webhooks of a process. Where several nodes share a store, one of them delivers.
 pub struct Webhooks {
     arbiter: Arbiter,
     questions: mpsc::Sender<Question>,
+    is_begun: AtomicBool,
+    /// Whether this process has the right to deliver and has loaded the webhooks.
+    delivers: Arc<AtomicBool>,
     metrics: Arc<WebhookMetrics>,
     settings: Settings,
     stopped: Mutex<bool>,
@@ -103,22 +110,44 @@ impl Webhooks {
     /// Starts the webhooks like [`Webhooks::start`]. Their secrets are sealed in the store by `seal`, if there is one.
     #[must_use]
     pub fn start_sealed(tertulia: &Arc<Tertulia>, settings: Settings, seal: Option<Seal>) -> Arc<Self> {
+        let webhooks = Self::prepare(tertulia, settings, seal, None);
+        webhooks.begin();
+        webhooks
+    }
+
+    /// Prepares the webhooks like [`Webhooks::start_sealed`]. They are loaded and deliver once [`Work::begin`] is called.
+    /// Replies for connections that this process does not have are carried out through `elsewhere`.
+    pub(crate) fn prepare(
+        tertulia: &Arc<Tertulia>,
+        settings: Settings,
+        seal: Option<Seal>,
+        elsewhere: Option<Arc<dyn Connections>>,
+    ) -> Arc<Self> {
         let (arbiter, metrics) = (Arbiter::new(), Arc::new(WebhookMetrics::default()));
         let (questions, received) = mpsc::channel(QUESTIONS);
         let context = WebhookContext {
             tertulia: Arc::downgrade(tertulia),
+            elsewhere,
             journal: Arc::clone(tertulia.journal()),
-            acting: OnceLock::new(),
+            acting: None,
             dead_letters: Arc::clone(tertulia.dead_letters()),
             tls: Arc::clone(tertulia.platform().tls()),
             settings,
             seal,
             metrics: Arc::clone(&metrics),
         };
+        let delivers = Arc::<AtomicBool>::default();
+        let shown = Arc::clone(&delivers);
         arbiter.spawn_fn(move || {
-            actix_rt::spawn(Supervisor::new(context).run(received));
+            actix_rt::spawn(Supervisor::new(context, shown).run(received));
         });
-        Arc::new(Self { arbiter, questions, metrics, settings, stopped: Mutex::new(false) })
+        let (is_begun, stopped) = (AtomicBool::default(), Mutex::new(false));
+        Arc::new(Self { arbiter, questions, is_begun, delivers, metrics, settings, stopped })
+    }
+
+    /// Whether this process delivers: it has the duty, and has loaded the webhooks.
+    pub(crate) fn delivers(&self) -> bool {
+        self.delivers.load(Ordering::Acquire)
     }
 
     /// The metrics of webhooks.
@@ -245,6 +274,31 @@ impl Webhooks {
         };
         let within = PATIENCE + self.settings.attempt_within;
         timeout(within, asking).await.ok().flatten().unwrap_or(Err(WebhookError::Unavailable))
+    }
+}
+
+impl Work for Webhooks {
+    fn begin(&self) {
+        // If the supervisor has no room for another question, the caller begins again later.
+        if !self.is_begun() && self.questions.try_send(Question::Begin).is_ok() {
+            self.is_begun.store(true, Ordering::Release);
+        }
+    }
+
+    fn is_begun(&self) -> bool {
+        self.is_begun.load(Ordering::Acquire)
+    }
+
+    fn end(&self, within: Duration) -> BoxFuture<'_, ()> {
+        async move {
+            let (done, ended) = oneshot::channel();
+            // An error means that the supervisor has ended.
+            if self.questions.send(Question::End(within, done)).await.is_ok() {
+                let _ = ended.await;
+            }
+            self.is_begun.store(false, Ordering::Release);
+        }
+        .boxed()
     }
 }
 

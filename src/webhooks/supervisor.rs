@@ -1,10 +1,21 @@
 //! The task that creates, changes and deletes webhooks. It owns the worker of every webhook.
 
-use std::{collections::BTreeMap, pin::pin, rc::Rc, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    mem,
+    pin::pin,
+    rc::Rc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 use tertulia_actors::{
+    core::placement::{Acting, DutyName},
     engine::{Change, Record, Store, StoreError, Table},
     subscriber::EventId,
 };
@@ -24,7 +35,10 @@ use super::{
     target::Target,
     worker::{Order, Shared, Worker, beginning},
 };
-use crate::engine::Seal;
+use crate::{
+    cluster::{give_back, until_lost},
+    engine::Seal,
+};
 
 /// Orders that may wait for one webhook's worker.
 const ORDERS: usize = 16;
@@ -46,7 +60,11 @@ pub(super) enum Question {
     Test(WebhookId, Reply<Tested>),
     Deliveries(WebhookId, Option<String>, usize, Reply<Vec<(String, Delivery)>>),
     Replay(WebhookId, Arc<str>, Box<Payload>, Reply<()>),
-    /// Ends all workers within the duration.
+    /// Takes the duty and delivers.
+    Begin,
+    /// Ends all workers within the duration, and gives the duty back.
+    End(Duration, oneshot::Sender<()>),
+    /// Ends all workers within the duration, and the task.
     Stop(Duration, oneshot::Sender<()>),
 }
 
@@ -66,38 +84,103 @@ struct Member {
     worker: AbortHandle,
 }
 
+/// What follows for the task.
+enum Course {
+    /// It waits until it is to deliver.
+    Idle,
+    /// It takes the duty and delivers.
+    Begun,
+    /// It ends.
+    Stopped,
+}
+
+/// Why the webhooks do not deliver although they were begun.
+enum Interruption {
+    End(oneshot::Sender<()>),
+    Stop(oneshot::Sender<()>),
+    /// Every sender is gone.
+    Closed,
+}
+
 /// The task that creates, changes and deletes webhooks.
 pub(super) struct Supervisor {
     context: Rc<WebhookContext>,
     members: BTreeMap<WebhookId, Member>,
     workers: JoinSet<()>,
+    /// Whether the duty is this process's and the webhooks are loaded.
+    delivers: Arc<AtomicBool>,
+}
+
+impl Drop for Supervisor {
+    fn drop(&mut self) {
+        self.delivers.store(false, Ordering::Release);
+    }
 }
 
 impl Supervisor {
-    pub(super) fn new(context: WebhookContext) -> Self {
-        Self { context: Rc::new(context), members: BTreeMap::new(), workers: JoinSet::new() }
+    pub(super) fn new(context: WebhookContext, delivers: Arc<AtomicBool>) -> Self {
+        Self { context: Rc::new(context), members: BTreeMap::new(), workers: JoinSet::new(), delivers }
     }
 
-    /// Loads the stored webhooks, then answers questions until it is stopped or every sender is gone.
+    /// Delivers and answers questions while it is begun, until it is stopped or every sender is gone.
     pub(super) async fn run(mut self, mut questions: mpsc::Receiver<Question>) {
-        let Some(early) = self.take_duty(&mut questions).await else { return };
-        while let Err(error) = self.load().await {
-            tracing::error!(%error, "the webhooks cannot be read");
-            sleep(PAUSE).await;
+        let mut course = Course::Idle;
+        loop {
+            course = match course {
+                Course::Idle => idle(&mut questions).await,
+                Course::Begun => self.deliver(&mut questions).await,
+                Course::Stopped => return,
+            };
         }
+    }
+
+    /// Takes the duty, loads the stored webhooks, then delivers and answers questions.
+    async fn deliver(&mut self, questions: &mut mpsc::Receiver<Question>) -> Course {
+        let journal = Arc::clone(&self.context.journal);
+        let (mut taken, mut early) = (None, Vec::new());
+        if let Err(interruption) = self.prepare(&mut taken, questions, &mut early).await {
+            return match interruption {
+                Interruption::End(done) => {
+                    give_back(&journal, taken.as_ref()).await;
+                    let _ = done.send(());
+                    Course::Idle
+                }
+                Interruption::Stop(done) => {
+                    let _ = done.send(());
+                    Course::Stopped
+                }
+                Interruption::Closed => Course::Stopped,
+            };
+        }
+        let acting = taken;
+        self.delivers.store(true, Ordering::Release);
         for question in early {
             self.answer(question).await;
         }
+        let mut lost = pin!(until_lost(&journal, acting.as_ref()));
         loop {
             tokio::select! {
+                () = &mut lost => {
+                    tracing::error!("another node delivers to webhooks; this one stops");
+                    self.delivers.store(false, Ordering::Release);
+                    self.members.clear();
+                    self.workers.shutdown().await;
+                    return Course::Begun;
+                }
                 question = questions.recv() => match question {
                     Some(Question::Stop(within, done)) => {
                         self.stop(within).await;
                         let _ = done.send(());
-                        return;
+                        return Course::Stopped;
+                    }
+                    Some(Question::End(within, done)) => {
+                        self.stop(within).await;
+                        give_back(&journal, acting.as_ref()).await;
+                        let _ = done.send(());
+                        return Course::Idle;
                     }
                     Some(question) => self.answer(question).await,
-                    None => return,
+                    None => return Course::Stopped,
                 },
                 Some(ended) = self.workers.join_next_with_id() => {
                     let (id, panicked) = match ended {
@@ -110,24 +193,22 @@ impl Supervisor {
         }
     }
 
-    /// Waits until this process is the one that delivers. Returns the questions that came meanwhile; `None` if it is to stop.
-    async fn take_duty(&self, questions: &mut mpsc::Receiver<Question>) -> Option<Vec<Question>> {
-        let (mut taking, mut early) = (pin!(self.context.take_duty()), Vec::new());
-        loop {
-            tokio::select! {
-                biased;
-                () = &mut taking => return Some(early),
-                question = questions.recv() => match question? {
-                    Question::Stop(_, done) => {
-                        let _ = done.send(());
-                        return None;
-                    }
-                    question if early.len() < ORDERS => early.push(question),
-                    // Whoever asks learns that no answer comes.
-                    _ => {}
-                },
-            }
+    /// Takes the duty and loads the webhooks. The right is in `taken` as soon as this process has it.
+    async fn prepare(
+        &mut self,
+        taken: &mut Option<Acting>,
+        questions: &mut mpsc::Receiver<Question>,
+        early: &mut Vec<Question>,
+    ) -> Result<(), Interruption> {
+        let cluster = Arc::clone(self.context.journal.cluster());
+        let acting = meanwhile(cluster.take_when_free(DutyName::Webhooks), questions, early).await?;
+        *taken = Some(acting);
+        self.context = Rc::new(WebhookContext { acting: taken.clone(), ..(*self.context).clone() });
+        while let Err(error) = meanwhile(self.load(), questions, early).await? {
+            tracing::error!(%error, "the webhooks cannot be read");
+            meanwhile(sleep(PAUSE), questions, early).await?;
         }
+        Ok(())
     }
 
     async fn load(&mut self) -> Result<(), StoreError> {
@@ -197,7 +278,7 @@ impl Supervisor {
             Question::Deliveries(id, after, limit, reply) => self.deliveries(id, after, limit, reply),
             Question::Replay(id, letter, payload, reply) => self.replay(&id, letter, *payload, reply),
             // Handled where the question was received.
-            Question::Stop(..) => {}
+            Question::Begin | Question::End(..) | Question::Stop(..) => {}
         }
     }
 
@@ -425,7 +506,8 @@ impl Supervisor {
 
     /// Waits for running attempts and drops those that do not end `within`; the next run repeats them.
     async fn stop(&mut self, within: Duration) {
-        for member in std::mem::take(&mut self.members).into_values() {
+        self.delivers.store(false, Ordering::Release);
+        for member in mem::take(&mut self.members).into_values() {
             if member.orders.try_send(Order::Stop).is_err() {
                 member.worker.abort();
             }
@@ -434,6 +516,45 @@ impl Supervisor {
         if timeout(within, async { while workers.join_next().await.is_some() {} }).await.is_err() {
             tracing::warn!("deliveries to webhooks did not end in time; they will be repeated");
             workers.shutdown().await;
+        }
+    }
+}
+
+/// Waits for `work`. Questions that come meanwhile are `early`.
+async fn meanwhile<T>(
+    work: impl Future<Output = T>,
+    questions: &mut mpsc::Receiver<Question>,
+    early: &mut Vec<Question>,
+) -> Result<T, Interruption> {
+    let mut work = pin!(work);
+    loop {
+        tokio::select! {
+            biased;
+            outcome = &mut work => return Ok(outcome),
+            question = questions.recv() => match question {
+                Some(Question::Stop(_, done)) => return Err(Interruption::Stop(done)),
+                Some(Question::End(_, done)) => return Err(Interruption::End(done)),
+                None => return Err(Interruption::Closed),
+                Some(question) if early.len() < ORDERS => early.push(question),
+                // The caller learns that no answer comes.
+                Some(_) => {}
+            },
+        }
+    }
+}
+
+/// Waits until it is to deliver. Meanwhile no question is answered, and who asks learns that no answer comes.
+async fn idle(questions: &mut mpsc::Receiver<Question>) -> Course {
+    loop {
+        match questions.recv().await {
+            Some(Question::Begin) => return Course::Begun,
+            Some(Question::End(_, done)) => drop(done.send(())),
+            Some(Question::Stop(_, done)) => {
+                let _ = done.send(());
+                return Course::Stopped;
+            }
+            Some(_) => {}
+            None => return Course::Stopped,
         }
     }
 }

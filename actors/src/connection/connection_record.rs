@@ -21,6 +21,8 @@ use crate::engine::{Change, CommitError, Journal, Record, RecordKey, StoreError,
 const KIND: &str = "connection-state";
 /// The pause before another request to the store.
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
+/// Records of a removed connection that are deleted together. Webhooks in the inbox may be large.
+const FORGOTTEN_TOGETHER: usize = 64;
 /// How long deleting the records of a removed connection may take.
 const FORGOTTEN_WITHIN: Duration = Duration::from_secs(10);
 
@@ -141,12 +143,19 @@ async fn forget_in_time(
         return Ok(());
     }
     journal.settled().await;
-    let keys = pages(journal, Table::Notes, key(connection), |record| Some(record.key.clone())).await?;
-    if !keys.is_empty() {
-        let changes = keys.into_iter().map(|key| Change::Remove(Table::Notes, key)).collect();
-        match journal.keep_for(acting, changes).await {
-            Ok(_) | Err(CommitError::Lost(_)) => {}
-            Err(error) => return Err(StoreError::new("forget a connection", error)),
+    for (table, prefix) in [(Table::Notes, key(connection)), (Table::Inbox, RecordKey::of(&[connection.as_str()]))] {
+        loop {
+            let prefix = prefix.clone();
+            let records = journal.read(move |store| store.scan(table, &prefix, None, FORGOTTEN_TOGETHER)).await?;
+            if records.is_empty() {
+                break;
+            }
+            let changes = records.into_iter().map(|record| Change::Remove(table, record.key)).collect();
+            match journal.keep_for(acting.clone(), changes).await {
+                Ok(_) => {}
+                Err(CommitError::Lost(_)) => return Ok(()),
+                Err(error) => return Err(StoreError::new("forget a connection", error)),
+            }
         }
     }
     Ok(())

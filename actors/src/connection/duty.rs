@@ -20,19 +20,25 @@ pub(super) async fn take(process: &ProcessContext, connection: &ConnectionId) {
     process.log.assign(connection, acting);
 }
 
-/// Gives the duty of a connection back that has ended. If what the connection wrote does not become durable in time, or if
-/// the connection `is_added_again`, this process keeps the duty.
-pub(crate) async fn hand_back(process: &ProcessContext, connection: &ConnectionId, is_added_again: impl Fn() -> bool) {
-    let handing_back = async {
-        process.journal.settled().await;
-        if is_added_again() {
+/// Gives the duty of a connection back that has ended, once its actors are gone and what they wrote is durable. If that
+/// takes too long, the duty is given back later. If the connection `is_added_again`, this process keeps the duty.
+pub(crate) async fn hand_back(
+    process: &ProcessContext,
+    connection: &ConnectionId,
+    is_added_again: impl Fn() -> bool + Send + 'static,
+) {
+    let (process, id) = (process.clone(), connection.clone());
+    // Its own task, because a duty that nobody gives back stays here although nothing runs. It ends with the journal.
+    let handing_back = tokio::spawn(async move {
+        process.log.unwritten(&id).await;
+        if is_added_again() || !process.journal.settled().await || is_added_again() {
             return;
         }
-        if let Some(acting) = process.log.release(connection) {
+        if let Some(acting) = process.log.release(&id) {
             process.cluster.hand_back(&acting).await;
         }
-    };
+    });
     if timeout(WITHIN, handing_back).await.is_err() {
-        tracing::warn!(%connection, "the duty was not given back in time; it is free when this process has ended");
+        tracing::warn!(%connection, "the duty cannot be given back yet; it follows when the connection's writes are kept");
     }
 }

@@ -280,7 +280,7 @@ impl Conversation {
             RequestError::Unwritable(detail) => AnswerError::Unexpected(detail).into(),
             RequestError::NotSupported(what) => {
                 let conversation = self.model.id().clone();
-                CommandError { conversation, refusal: Invalid::NotSupported(what) }.into()
+                CommandError { conversation, refusal: Invalid::NotSupported(what.into()) }.into()
             }
         }
     }

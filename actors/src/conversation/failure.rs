@@ -1,10 +1,12 @@
 //! Why a conversation did not do what its handle was asked for.
 
+use serde::{Deserialize, Serialize};
 use tertulia_core::{command::CommandError, id::CommandKey, ums::AnswerError};
 
 /// Why a conversation did not do what its handle was asked for. Every command returns success or one of these errors.
 #[non_exhaustive]
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum ConversationError {
     /// The conversation's state does not allow the command; nothing was sent.
     #[error(transparent)]

@@ -56,10 +56,11 @@ impl Conversation {
     /// Ends a step that input from the platform began, and measures how long its events took.
     pub(super) fn conclude_arrival(&mut self, place: FramePermit) {
         let brought = self.unconcluded.as_ref().is_some_and(|step| !step.events.is_empty());
-        self.hold(place.clone());
+        let since = place.since();
+        self.hold(place);
         self.conclude();
         if brought {
-            let age = place.age();
+            let age = since.elapsed();
             self.upstream.metrics.frame_to_event_seconds.observe(age);
             self.upstream.counted.event_emitted(age);
         }
@@ -68,7 +69,8 @@ impl Conversation {
     /// Keeps a frame's place occupied until everything it brought is durable.
     fn hold(&mut self, place: FramePermit) {
         if self.keeps() {
-            let place = place.until_kept();
+            let (place, removal) = place.until_kept();
+            self.unconcluded().changes.extend(removal);
             self.afterwards(Box::new(move || place.kept()));
         }
     }

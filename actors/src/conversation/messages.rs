@@ -5,7 +5,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use actix::Message;
@@ -21,6 +21,7 @@ use tracing::Span;
 
 use super::{Claim, ConversationError, Done, Durable, Reply, WaitingCommand, waiting::CancelReply};
 use crate::{
+    engine::{Change, RecordKey, Table},
     files::{FileDownload, FileError, UploadSource},
     frame_window::FramePlace,
     supervision::DepthPermit,
@@ -29,7 +30,10 @@ use crate::{
 /// The place of a frame among the frames that were read and are not handled yet. The place is freed when everything in
 /// the frame was handled and is durable. The connection reads a frame from the socket only if a place is free.
 #[derive(Clone)]
-pub(crate) struct FramePermit(Arc<Held>);
+pub(crate) struct FramePermit(Arc<Shares>);
+
+/// Shared by those that have not concluded their step for the frame yet.
+struct Shares(Arc<Held>);
 
 /// A place, and the receiver that learns when it is free.
 struct Held {
@@ -37,6 +41,8 @@ struct Held {
     since: Instant,
     freed: Option<oneshot::Sender<Handled>>,
     is_lost: AtomicBool,
+    /// The frame's record in [`Table::Inbox`], if it comes from there.
+    record: Option<RecordKey>,
 }
 
 /// What has become of a frame.
@@ -49,7 +55,7 @@ pub(crate) enum Handled {
 }
 
 /// Keeps the place of a frame until a step is durable. Dropped before, it says that the frame was lost.
-pub(super) struct UntilKept(Option<FramePermit>);
+pub(super) struct UntilKept(Option<Arc<Held>>);
 
 impl UntilKept {
     pub(super) fn kept(mut self) {
@@ -59,7 +65,7 @@ impl UntilKept {
 
 impl Drop for UntilKept {
     fn drop(&mut self) {
-        if let Some(FramePermit(held)) = self.0.take() {
+        if let Some(held) = self.0.take() {
             held.is_lost.store(true, Ordering::Relaxed);
         }
     }
@@ -67,32 +73,44 @@ impl Drop for UntilKept {
 
 impl FramePermit {
     pub(crate) fn new(place: FramePlace) -> Self {
-        Self::of(Some(place), None)
+        Self::of(Some(place), None, None)
     }
 
-    fn of(place: Option<FramePlace>, freed: Option<oneshot::Sender<Handled>>) -> Self {
-        Self(Arc::new(Held { _place: place, since: Instant::now(), freed, is_lost: AtomicBool::new(false) }))
+    fn of(place: Option<FramePlace>, freed: Option<oneshot::Sender<Handled>>, record: Option<RecordKey>) -> Self {
+        let (since, is_lost) = (Instant::now(), AtomicBool::new(false));
+        Self(Arc::new(Shares(Arc::new(Held { _place: place, since, freed, is_lost, record }))))
     }
 
-    /// Returns what to drop or to call [`UntilKept::kept`] on after the step that the frame brought.
-    pub(super) fn until_kept(self) -> UntilKept {
-        UntilKept(Some(self))
+    /// Returns what to drop or to call [`UntilKept::kept`] on after the step that the frame brought. If this is the last
+    /// step that the frame brings, it also returns the removal of the frame's record, which belongs to this step: earlier
+    /// steps are committed before or with it.
+    pub(super) fn until_kept(self) -> (UntilKept, Option<Change>) {
+        let held = Arc::clone(&self.0.0);
+        let last = Arc::into_inner(self.0);
+        let removal = last.and(held.record.clone()).map(|record| Change::Remove(Table::Inbox, record));
+        (UntilKept(Some(held)), removal)
     }
 
     /// Returns a permit that occupies no place.
     pub(crate) fn without_place() -> Self {
-        Self::of(None, None)
+        Self::of(None, None, None)
     }
 
-    /// The time since the frame arrived.
-    pub(crate) fn age(&self) -> Duration {
-        self.0.since.elapsed()
+    /// When the frame arrived.
+    pub(super) fn since(&self) -> Instant {
+        self.0.0.since
     }
 
     /// Returns a place, and a receiver that is notified when everything in the frame was handled.
     pub(crate) fn watched(place: FramePlace) -> (Self, oneshot::Receiver<Handled>) {
         let (freed, receiver) = oneshot::channel();
-        (Self::of(Some(place), Some(freed)), receiver)
+        (Self::of(Some(place), Some(freed), None), receiver)
+    }
+
+    /// Returns a place like [`Self::watched`], for a frame from the inbox with this record.
+    pub(crate) fn from_inbox(place: FramePlace, record: RecordKey) -> (Self, oneshot::Receiver<Handled>) {
+        let (freed, receiver) = oneshot::channel();
+        (Self::of(Some(place), Some(freed), Some(record)), receiver)
     }
 }
 

@@ -14,7 +14,7 @@ use super::{Directory, Drill, Leave, Salvage};
 use crate::{
     dead_letters::DeadLetters,
     engine::Journal,
-    log::Log,
+    log::{Log, Writing},
     metrics::{ConnectionMetrics, Metrics},
     platform::PlatformClient,
     request::Ask,
@@ -36,6 +36,8 @@ pub(crate) struct Upstream {
     pub(crate) client: PlatformClient,
     pub(crate) journal: Arc<Journal>,
     pub(crate) log: Arc<Log>,
+    /// Kept as long as the connection or one of its conversations exists.
+    pub(crate) _writing: Writing,
     pub(crate) origin: Arc<Origin>,
     pub(crate) metrics: Arc<Metrics>,
     /// The metrics of this connection alone.

@@ -86,6 +86,11 @@ impl Batch {
         (self.acting, self.events, self.changes) = (acting, events, changes);
     }
 
+    /// The rights with which its steps were made, each once.
+    pub(super) fn rights(&self) -> &[Acting] {
+        &self.acting
+    }
+
     /// Returns the batch without the steps for these duties, and tells those that nothing of them was kept.
     pub(super) fn without(self, lost: &[DutyName]) -> Self {
         let Self { acting, events, changes, members } = self;

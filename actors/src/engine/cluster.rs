@@ -24,7 +24,15 @@ pub trait Cluster: Send + Sync + 'static {
     /// earlier holders are refused from then on.
     fn take(&self, duty: DutyName) -> BoxFuture<'_, Result<Acting, ClusterError>>;
 
+    /// Whether this process is to have a duty, as far as it knows. A holder that is not to have its duty any more gives it
+    /// back.
+    fn wants(&self, duty: &DutyName) -> bool {
+        let _ = duty;
+        true
+    }
+
     /// Gives a duty back, after everything that its holder wrote is durable. Does nothing if another holder has it.
+    /// If the store does not answer, this process keeps it.
     fn hand_back<'a>(&'a self, acting: &'a Acting) -> BoxFuture<'a, ()>;
 
     /// Acquires the right to log in, immediately or not at all, for the holder of a duty.

@@ -24,11 +24,15 @@ pub enum Table {
     DeadLetters,
     /// The system's own records, such as the identities of anonymous consumers, by kind and name.
     Notes,
+    /// Bodies of the platform's webhooks that a node has accepted in the place of the connection's holder, by connection
+    /// and id, which grows with time. Written without a duty, and removed by the holder.
+    Inbox,
 }
 
 impl Table {
     /// Every table.
-    pub const ALL: [Self; 5] = [Self::Snapshots, Self::Outbox, Self::Answers, Self::DeadLetters, Self::Notes];
+    pub const ALL: [Self; 6] =
+        [Self::Snapshots, Self::Outbox, Self::Answers, Self::DeadLetters, Self::Notes, Self::Inbox];
 
     /// The table's name, also used in the store.
     #[must_use]
@@ -39,9 +43,13 @@ impl Table {
             Self::Answers => "answers",
             Self::DeadLetters => "dead-letters",
             Self::Notes => "notes",
+            Self::Inbox => "inbox",
         }
     }
 }
+
+/// Records that [`Store::measure`] reads at a time.
+const MEASURED_TOGETHER: usize = 256;
 
 /// What precedes the members of a stored event in the CloudEvents object.
 const SPECVERSION: &str = r#"{"specversion":"1.0","#;
@@ -317,6 +325,23 @@ pub trait Store: Send + Sync + 'static {
         after: Option<&RecordKey>,
         limit: usize,
     ) -> Result<Vec<Record>, StoreError>;
+
+    /// Returns the number of records whose keys begin with `prefix`, and about how many bytes their contents have together.
+    /// Counts at most `limit` records.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn measure(&self, table: Table, prefix: &RecordKey, limit: usize) -> Result<(usize, u64), StoreError> {
+        let (mut records, mut bytes, mut after) = (0, 0, None);
+        while records < limit {
+            let page = self.scan(table, prefix, after.as_ref(), MEASURED_TOGETHER.min(limit - records))?;
+            let Some(last) = page.last() else { break };
+            after = Some(last.key.clone());
+            records += page.len();
+            bytes += page.iter().map(|record| record.value.len() as u64).sum::<u64>();
+        }
+        Ok((records, bytes))
+    }
 
     /// Returns the number of records of a table.
     ///

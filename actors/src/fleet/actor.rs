@@ -8,7 +8,7 @@ use actix::{
 use futures_util::future::join_all;
 use tertulia_core::{
     id::ConnectionId,
-    placement::DutyName,
+    placement::{Acting, DutyName},
     session::{FailureReason, Phase},
 };
 use tokio::time::{Instant, timeout};
@@ -29,8 +29,10 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 const HOUSEKEEPING_EVERY: Duration = Duration::from_secs(600);
 /// How long after the start old records are deleted for the first time.
 const FIRST_HOUSEKEEPING_AFTER: Duration = Duration::from_secs(60);
-/// How long it may take to learn whether another process deletes old records.
+/// How long taking or giving back the duty to delete old records may take.
 const DUTY_WITHIN: Duration = Duration::from_secs(10);
+/// How long a connection may take to end that another process runs.
+const END_WITHIN: Duration = Duration::from_secs(10);
 
 /// The supervisor of a process's connections. A connection restarts by itself within its limits. A connection that
 /// panics beyond them is marked as failed, and the rest of the fleet continues. A connection whose arbiter has ended is
@@ -44,13 +46,23 @@ pub(crate) struct Fleet {
     /// How often connections were moved to another arbiter, by id.
     moves: HashMap<ConnectionId, Intensity>,
     is_draining: bool,
-    /// Whether old records are being deleted.
+    /// The right to delete old records, while this process is the one that does.
+    housekeeping: Option<Acting>,
+    /// Whether old records are being deleted, or the right to do so is being taken or given back.
     is_keeping_house: bool,
 }
 
 impl Fleet {
     pub(crate) fn new(registry: Arc<Registry>, pool: Arc<ArbiterPool>, process: ProcessContext) -> Self {
-        Self { registry, pool, process, moves: HashMap::new(), is_draining: false, is_keeping_house: false }
+        Self {
+            registry,
+            pool,
+            process,
+            moves: HashMap::new(),
+            is_draining: false,
+            housekeeping: None,
+            is_keeping_house: false,
+        }
     }
 
     fn give_up(&self, origin: Origin, life: Life, failure: FailureReason, restarts: u32) {
@@ -101,13 +113,54 @@ impl Fleet {
         }
     }
 
+    /// Deletes old records, unless another process does.
     fn keep_house(&mut self, ctx: &mut Context<Self>) {
-        if std::mem::replace(&mut self.is_keeping_house, true) {
+        if self.is_keeping_house || self.housekeeping.is_none() {
             return;
         }
-        let (cluster, letters) = (Arc::clone(&self.process.cluster), Arc::clone(&self.process.dead_letters));
-        let keeping = keep_house(cluster, letters).into_actor(self);
+        self.is_keeping_house = true;
+        let keeping = keep_house(Arc::clone(&self.process.dead_letters)).into_actor(self);
         ctx.spawn(keeping.map(|(), fleet, _| fleet.is_keeping_house = false));
+    }
+
+    /// Takes the duty to delete old records, or gives it back, if this process is to.
+    fn look_after_housekeeping(&mut self, ctx: &mut Context<Self>) {
+        let cluster = Arc::clone(&self.process.cluster);
+        let is_wanted = !self.is_draining && cluster.wants(&DutyName::Housekeeping);
+        if self.is_keeping_house || is_wanted == self.housekeeping.is_some() {
+            return;
+        }
+        self.is_keeping_house = true;
+        let held = self.housekeeping.take();
+        let changing = async move {
+            match held {
+                Some(acting) => {
+                    hand_housekeeping_back(&*cluster, &acting).await;
+                    None
+                }
+                None => take_housekeeping(&*cluster).await,
+            }
+        };
+        ctx.spawn(changing.into_actor(self).map(|held, fleet, _| {
+            fleet.is_keeping_house = false;
+            fleet.housekeeping = held;
+        }));
+    }
+
+    /// Ends the connections whose duties other processes have.
+    fn follow_lost_duties(&self, ctx: &mut Context<Self>) {
+        let (journal, fleet) = (Arc::clone(&self.process.journal), ctx.address());
+        let following = async move {
+            let mut lost = journal.lost();
+            while lost.changed().await.is_ok() {
+                let rights: Vec<Acting> = {
+                    let lost = lost.borrow_and_update();
+                    lost.iter().map(|(duty, token)| Acting { duty: duty.clone(), token: *token }).collect()
+                };
+                fleet.do_send(DutiesLost(rights));
+            }
+        };
+        ctx.spawn(following.into_actor(self));
     }
 
     /// Drops the counters of connections that no longer exist.
@@ -123,6 +176,7 @@ impl Actor for Fleet {
         ctx.run_interval(LOOK_EVERY, |fleet, ctx| {
             fleet.look_after_arbiters();
             fleet.forget_moves();
+            fleet.look_after_housekeeping(ctx);
             // Many letters at once must not fill the disk until it is time.
             if fleet.process.dead_letters.is_purge_due() {
                 fleet.keep_house(ctx);
@@ -131,6 +185,7 @@ impl Actor for Fleet {
         // A process that restarts often deletes old records too.
         ctx.run_later(FIRST_HOUSEKEEPING_AFTER, Self::keep_house);
         ctx.run_interval(HOUSEKEEPING_EVERY, Self::keep_house);
+        self.follow_lost_duties(ctx);
         let letters = Arc::clone(&self.process.dead_letters);
         ctx.spawn(count_letters(letters).into_actor(self));
     }
@@ -144,14 +199,23 @@ async fn count_letters(letters: Arc<DeadLetters>) {
     }
 }
 
-/// Deletes old records, unless another process does.
-async fn keep_house(cluster: Arc<dyn Cluster>, letters: Arc<DeadLetters>) {
+async fn take_housekeeping(cluster: &dyn Cluster) -> Option<Acting> {
     match timeout(DUTY_WITHIN, cluster.take(DutyName::Housekeeping)).await {
-        Ok(Ok(_)) => {}
-        Ok(Err(ClusterError::Held(_) | ClusterError::Fenced)) => return,
-        Ok(Err(error)) => return tracing::warn!(%error, "old records are not deleted now"),
-        Err(_) => return tracing::warn!("old records are not deleted now: the cluster did not answer in time"),
+        Ok(Ok(acting)) => return Some(acting),
+        Ok(Err(ClusterError::Held(_) | ClusterError::Fenced)) => {}
+        Ok(Err(error)) => tracing::warn!(%error, "old records are not deleted now"),
+        Err(_) => tracing::warn!("old records are not deleted now: the cluster did not answer in time"),
     }
+    None
+}
+
+async fn hand_housekeeping_back(cluster: &dyn Cluster, acting: &Acting) {
+    if timeout(DUTY_WITHIN, cluster.hand_back(acting)).await.is_err() {
+        tracing::warn!(duty = %acting.duty, "the duty was not given back in time");
+    }
+}
+
+async fn keep_house(letters: Arc<DeadLetters>) {
     match letters.purge(jiff::Timestamp::now()).await {
         Ok(records) => tracing::debug!(records, "old records were deleted"),
         Err(error) => tracing::warn!(%error, "old records could not be deleted"),
@@ -171,6 +235,35 @@ pub(crate) struct ConnectionExited {
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(crate) struct Drain(pub(crate) Duration);
+
+/// Steps made with these rights were refused, because other processes have the duties.
+#[derive(Message)]
+#[rtype(result = "()")]
+struct DutiesLost(Vec<Acting>);
+
+impl Handler<DutiesLost> for Fleet {
+    type Result = ();
+
+    fn handle(&mut self, DutiesLost(rights): DutiesLost, ctx: &mut Self::Context) {
+        for right in rights {
+            let DutyName::Connection(connection) = &right.duty else { continue };
+            if self.process.log.acting(connection).as_ref() != Some(&right) {
+                continue;
+            }
+            let Some(member) = self.registry.remove(connection) else { continue };
+            tracing::error!(%connection, token = %right.token, "another process runs this connection; it ends here");
+            let (process, registry, connection) =
+                (self.process.clone(), Arc::clone(&self.registry), connection.clone());
+            let ending = async move {
+                member.end(END_WITHIN).await;
+                let id = connection.clone();
+                duty::hand_back(&process, &connection, move || registry.get(&id).is_some()).await;
+                process.metrics.by_connection.forget(&connection);
+            };
+            ctx.spawn(ending.into_actor(self));
+        }
+    }
+}
 
 impl Handler<ConnectionExited> for Fleet {
     type Result = ();
@@ -209,9 +302,13 @@ impl Handler<Drain> for Fleet {
                 duty::hand_back(&process, &connection, || false).await;
             }
         });
+        let (cluster, housekeeping) = (Arc::clone(&self.process.cluster), self.housekeeping.take());
         let all = join_all(ends);
         Box::pin(async move {
             all.await;
+            if let Some(acting) = housekeeping {
+                hand_housekeeping_back(&*cluster, &acting).await;
+            }
         })
     }
 }

@@ -69,14 +69,15 @@ impl ConnectionHandle {
     }
 
     async fn hand_back(&self) {
-        let is_added_again = || self.system.registry.get(&self.id).is_some();
+        let (system, id) = (Arc::clone(&self.system), self.id.clone());
+        let is_added_again = move || system.registry.get(&id).is_some();
         duty::hand_back(&self.system.process, &self.id, is_added_again).await;
         self.system.process.metrics.by_connection.forget(&self.id);
     }
 
     /// Ends the connection like [`Self::disconnect`], and deletes what the store keeps about the connection itself: the
-    /// agent's state that a caller set, the consumer after a step-up, and which conversations callers have loaded. Its
-    /// conversations stay stored.
+    /// agent's state that a caller set, the consumer after a step-up, which conversations callers have loaded, and webhooks
+    /// that other processes accepted for it. Its conversations stay stored.
     ///
     /// # Errors
     /// [`StoreError`]; the connection has ended, and some of its records may stay.

@@ -33,7 +33,7 @@ impl ConnectionHandle {
     pub async fn receive_webhook(&self, signature: Option<&str>, body: Bytes) -> Result<(), ConnectionError> {
         let inbox = self.inbox("receive_webhook", WEBHOOK)?;
         inbox.verify(signature, &body)?;
-        inbox.take(body).await
+        inbox.take_new(body).await
     }
 
     /// Returns whether [`Self::receive_webhook`] may accept a webhook with this signature, before its body is read.
@@ -53,7 +53,19 @@ impl ConnectionHandle {
     /// [`ConnectionError`], but never for a signature.
     pub async fn receive_notification(&self, body: Bytes) -> Result<(), ConnectionError> {
         let inbox = self.inbox("receive_notification", WEBHOOK)?;
-        inbox.take(body).await
+        inbox.take_new(body).await
+    }
+
+    /// Makes the connection handle the webhooks that another process has put into
+    /// [`Table::Inbox`](crate::engine::Table::Inbox) for it. Until it has, [`Self::receive_webhook`] returns
+    /// [`ConnectionError::Overloaded`], so that webhooks keep their order. The connection also looks at the inbox by
+    /// itself, after its start and every few seconds.
+    ///
+    /// # Errors
+    /// [`ConnectionError`].
+    pub fn look_into_inbox(&self) -> Result<(), ConnectionError> {
+        self.inbox("look_into_inbox", WEBHOOK)?.backlog.report();
+        Ok(())
     }
 
     /// Opens a conversation for a connector's consumer, identified by the connector's own id for them, and sets the

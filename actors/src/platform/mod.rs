@@ -20,7 +20,7 @@ mod storage;
 mod tls;
 mod wire;
 
-use std::{sync::Arc, time::Duration};
+use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
 use actix_rt::net::TcpStream;
 use actix_tls::connect::{ConnectError, ConnectInfo, Connection};
@@ -124,6 +124,11 @@ impl Platform {
         if let LoginRefusal::Throttled { retry_after } = refusal {
             self.turns.hold(account, retry_after.unwrap_or_default().max(self.settings.pace.after_refusal));
         }
+    }
+
+    /// Limits this process to its share of the [`Pace`] among `nodes`, from now on. A process alone has all of it.
+    pub fn share_pace(&self, nodes: NonZeroU32) {
+        self.turns.share(nodes);
     }
 
     /// The TLS configuration with the trusted authorities, for requests to other services too.

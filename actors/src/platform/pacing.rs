@@ -1,14 +1,17 @@
 //! Limits how fast a process logs in and connects, so that a fleet that lost its platform does not overload it
 //! ([Q6](crate::rules#q6)).
 
-use std::{num::NonZeroU32, time::Duration};
+use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
 use dashmap::DashMap;
 use governor::{DefaultDirectRateLimiter, DefaultKeyedRateLimiter, Jitter, Quota, RateLimiter};
 use tertulia_core::id::AccountId;
-use tokio::time::{Instant, sleep_until};
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep_until},
+};
 
-/// How fast a process may log in and connect.
+/// How fast a process may log in and connect. Where several nodes share a store, all of them together may.
 #[derive(Clone, Copy, Debug)]
 pub struct Pace {
     /// Logins per second of all connections of one account.
@@ -39,21 +42,54 @@ const LONGEST_HOLD: Duration = Duration::from_secs(60);
 
 /// The rate limiters of a process: every login and every new socket waits for one.
 pub(super) struct Turns {
-    logins: DefaultDirectRateLimiter,
-    account_logins: DefaultKeyedRateLimiter<AccountId>,
-    connects: DefaultDirectRateLimiter,
+    pace: Pace,
+    /// Replaced when the number of nodes changes. Who waits then waits by the new limits.
+    limits: watch::Sender<Arc<Limits>>,
     /// Accounts whose logins are delayed because there were too many, and until when.
     held: DashMap<AccountId, Instant>,
 }
 
+/// One node's share of the pace.
+struct Limits {
+    nodes: NonZeroU32,
+    logins: DefaultDirectRateLimiter,
+    account_logins: DefaultKeyedRateLimiter<AccountId>,
+    connects: DefaultDirectRateLimiter,
+}
+
+impl Limits {
+    fn new(pace: &Pace, nodes: NonZeroU32) -> Arc<Self> {
+        Arc::new(Self {
+            nodes,
+            logins: RateLimiter::direct(share(pace.logins, nodes)),
+            account_logins: RateLimiter::keyed(share(pace.logins_per_account, nodes)),
+            connects: RateLimiter::direct(share(pace.connects, nodes)),
+        })
+    }
+}
+
+/// One node's share of a rate per second: possibly less than one per second.
+fn share(rate: NonZeroU32, nodes: NonZeroU32) -> Quota {
+    let period = Duration::from_secs(1) * nodes.get() / rate.get();
+    let burst = NonZeroU32::new(rate.get() / nodes.get()).unwrap_or(NonZeroU32::MIN);
+    Quota::with_period(period).map_or(Quota::per_second(rate), |quota| quota.allow_burst(burst))
+}
+
 impl Turns {
     pub(super) fn new(pace: Pace) -> Self {
-        Self {
-            logins: RateLimiter::direct(Quota::per_second(pace.logins)),
-            account_logins: RateLimiter::keyed(Quota::per_second(pace.logins_per_account)),
-            connects: RateLimiter::direct(Quota::per_second(pace.connects)),
-            held: DashMap::new(),
-        }
+        let limits = watch::Sender::new(Limits::new(&pace, NonZeroU32::MIN));
+        Self { pace, limits, held: DashMap::new() }
+    }
+
+    /// Limits this process to its share of the pace among `nodes`.
+    pub(super) fn share(&self, nodes: NonZeroU32) {
+        self.limits.send_if_modified(|limits| {
+            let is_new = limits.nodes != nodes;
+            if is_new {
+                *limits = Limits::new(&self.pace, nodes);
+            }
+            is_new
+        });
     }
 
     /// Delays all logins of `account`: a login refused because there were too many would be refused for the account's
@@ -71,12 +107,29 @@ impl Turns {
             }
             sleep_until(until).await;
         }
-        self.account_logins.until_key_ready_with_jitter(account, jitter()).await;
-        self.logins.until_ready_with_jitter(jitter()).await;
+        let mut limits = self.limits.subscribe();
+        loop {
+            let now = Arc::clone(&limits.borrow_and_update());
+            let turn = async {
+                now.account_logins.until_key_ready_with_jitter(account, jitter()).await;
+                now.logins.until_ready_with_jitter(jitter()).await;
+            };
+            tokio::select! {
+                () = turn => return,
+                Ok(()) = limits.changed() => {}
+            }
+        }
     }
 
     pub(super) async fn connect(&self) {
-        self.connects.until_ready_with_jitter(jitter()).await;
+        let mut limits = self.limits.subscribe();
+        loop {
+            let now = Arc::clone(&limits.borrow_and_update());
+            tokio::select! {
+                () = now.connects.until_ready_with_jitter(jitter()) => return,
+                Ok(()) = limits.changed() => {}
+            }
+        }
     }
 }
 
@@ -101,6 +154,33 @@ mod tests {
         turns.log_in(&refused).await;
         assert!(begun.elapsed() >= Duration::from_secs(5));
         assert!(turns.held.is_empty(), "what is over is forgotten");
+    }
+
+    #[test]
+    fn nodes_share_each_rate_equally() {
+        let number = |number| NonZeroU32::new(number).unwrap();
+        let quota = |rate, nodes| share(number(rate), number(nodes));
+        assert_eq!(quota(10, 1), Quota::per_second(number(10)));
+        let third = quota(9, 3);
+        assert_eq!((third.burst_size().get(), third.replenish_interval()), (3, Duration::from_secs(1) / 3));
+        let seldom = quota(10, 32);
+        assert_eq!((seldom.burst_size().get(), seldom.replenish_interval()), (1, Duration::from_millis(3_200)));
+    }
+
+    /// A login that waits is not left behind with the limits of before.
+    #[tokio::test]
+    async fn who_waits_goes_by_the_new_limits() {
+        let one = NonZeroU32::MIN;
+        let turns = Turns::new(Pace { logins_per_account: one, ..Pace::default() });
+        turns.share(NonZeroU32::MAX);
+        let account = AccountId::from("1");
+        turns.log_in(&account).await;
+        // The next turn by these limits is in more than a century.
+        let waiting = turns.log_in(&account);
+        tokio::pin!(waiting);
+        assert!(futures_util::poll!(waiting.as_mut()).is_pending());
+        turns.share(one);
+        waiting.await;
     }
 
     #[tokio::test(start_paused = true)]

@@ -15,6 +15,7 @@ mod files;
 mod forwarding;
 mod identity;
 mod lookups;
+mod lost_duties;
 mod news;
 mod notes;
 mod notifications;

@@ -3,6 +3,7 @@
 
 mod backup;
 pub(crate) mod bot;
+mod nodes;
 pub(crate) mod oracle;
 pub(crate) mod plan;
 pub(crate) mod service;
@@ -17,7 +18,8 @@ use std::{
 };
 
 use anyhow::Context as _;
-use futures_util::{StreamExt as _, stream as streams};
+use futures_util::{Stream, StreamExt as _, stream as streams};
+use jiff::SignedDuration;
 use tertulia_emulator::FaultMode;
 
 use plan::Plan;
@@ -25,7 +27,9 @@ use trial::Verdict;
 
 /// The amount of chaos.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  tertulia-bench chaos --seeds 20 --kills 4")]
+#[command(
+    after_help = "Examples:\n  tertulia-bench chaos --seeds 20 --kills 4\n  tertulia-bench chaos --nodes 3 --seeds 13"
+)]
 pub(crate) struct ChaosOptions {
     /// Number of trials, each with its own seed
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u64).range(1..))]
@@ -36,12 +40,33 @@ pub(crate) struct ChaosOptions {
     /// The first seed; the following trials use the following numbers
     #[arg(long, value_name = "S", default_value_t = 1)]
     seed: u64,
-    /// How often the service is stopped in each trial
-    #[arg(long, value_name = "K", default_value_t = 4)]
-    kills: u32,
-    /// Trials at the same time
-    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u64).range(1..=64))]
-    together: u64,
+    /// How often the service is stopped in each trial, 4 by default; with several nodes the number of faults, 1 by default
+    #[arg(long, value_name = "K")]
+    kills: Option<u32>,
+    /// Trials at the same time: 4 by default, or 1 with several nodes
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=64))]
+    together: Option<u64>,
+    /// Nodes on one Postgres, which is started with each trial. With several, also the database and the network fail
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = nodes)]
+    nodes: usize,
+    /// With several nodes: how long a node must be silent before others take over
+    #[arg(long, value_name = "T", default_value = "5s", value_parser = lease)]
+    lease: Duration,
+    /// With several nodes: bots
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..))]
+    bots: u32,
+    /// With several nodes: conversations
+    #[arg(long, value_name = "N", default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..))]
+    conversations: u32,
+    /// With several nodes: consumers' messages per second
+    #[arg(long, value_name = "R", default_value_t = 40, value_parser = clap::value_parser!(u32).range(1..))]
+    rate: u32,
+    /// With several nodes: the bot reaches them through a proxy that takes the nodes in turns
+    #[arg(long)]
+    through_proxy: bool,
+    /// With several nodes: every second node runs this program
+    #[arg(long, value_name = "FILE")]
+    old_binary: Option<PathBuf>,
     /// Milliseconds between two backups of the running service; one backup is opened in the end
     #[arg(long, value_name = "MS", default_value_t = 2_000, value_parser = clap::value_parser!(u64).range(1..))]
     backup_every: u64,
@@ -62,16 +87,13 @@ pub(crate) async fn run(options: &ChaosOptions) -> anyhow::Result<ExitCode> {
         Some(binary) => binary.clone(),
         None => build()?,
     };
-    let begun = Instant::now();
-    let until = options.minutes.map(|minutes| begun + Duration::from_secs(minutes * 60));
-    let goes_on = |number: &u64| match until {
-        Some(until) => Instant::now() < until,
-        None => *number < options.seeds,
-    };
-    let seeds = streams::iter((0..).take_while(goes_on)).map(|number| options.seed + number);
-    let mut verdicts = seeds
-        .map(|seed| trial(Plan::of(seed, options.kills), &binary, options))
-        .buffer_unordered(usize::try_from(options.together)?);
+    if options.nodes > 1 {
+        return nodes::run(options, &binary).await;
+    }
+    let kills = options.kills.unwrap_or(4);
+    let mut verdicts = seeds(options)
+        .map(|seed| trial(Plan::of(seed, kills), &binary, options))
+        .buffer_unordered(usize::try_from(options.together.unwrap_or(4))?);
     let mut all = Vec::new();
     while let Some(verdict) = verdicts.next().await {
         let verdict = verdict?;
@@ -89,19 +111,45 @@ pub(crate) async fn run(options: &ChaosOptions) -> anyhow::Result<ExitCode> {
     Ok(if clean { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
+fn nodes(text: &str) -> Result<usize, String> {
+    text.parse()
+        .ok()
+        .filter(|nodes| (1..=32).contains(nodes))
+        .ok_or_else(|| format!("{text:?} is not a number from 1 to 32"))
+}
+
+fn lease(text: &str) -> Result<Duration, String> {
+    let lease: SignedDuration = text.parse().map_err(|error: jiff::Error| error.to_string())?;
+    Duration::try_from(lease).map_err(|error| error.to_string())
+}
+
+/// The seeds of the trials, each when its trial may begin.
+fn seeds(options: &ChaosOptions) -> impl Stream<Item = u64> {
+    let until = options.minutes.map(|minutes| Instant::now() + Duration::from_secs(minutes * 60));
+    let goes_on = move |number: &u64| match until {
+        Some(until) => Instant::now() < until,
+        None => *number < options.seeds,
+    };
+    streams::iter((0..).take_while(goes_on)).map(|number| options.seed + number)
+}
+
 /// One trial in its own directory, which is kept if the trial fails.
 async fn trial(plan: Plan, binary: &Path, options: &ChaosOptions) -> anyhow::Result<Verdict> {
-    let (evidence, backup_every) = (&options.evidence, Duration::from_millis(options.backup_every));
+    let backup_every = Duration::from_millis(options.backup_every);
     let seed = plan.seed;
     let directory = tempfile::Builder::new().prefix("tertulia-chaos-").tempdir()?;
     let verdict =
         trial::run(plan, binary, directory.path(), backup_every).await.with_context(|| format!("seed {seed}"))?;
     if !verdict.violations.is_empty() {
-        let kept = evidence.join(format!("seed-{seed}"));
-        let _ = fs::remove_dir_all(&kept);
-        copy(directory.path(), &kept).with_context(|| format!("cannot keep the evidence in {}", kept.display()))?;
+        keep_evidence(directory.path(), options, seed)?;
     }
     Ok(verdict)
+}
+
+fn keep_evidence(directory: &Path, options: &ChaosOptions, seed: u64) -> anyhow::Result<()> {
+    let kept = options.evidence.join(format!("seed-{seed}"));
+    let _ = fs::remove_dir_all(&kept);
+    copy(directory, &kept).with_context(|| format!("cannot keep the evidence in {}", kept.display()))
 }
 
 fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
@@ -158,6 +206,11 @@ fn print(verdict: &Verdict, options: &ChaosOptions) {
         plan.seed,
         mode(plan.faults),
     );
+    let replay = format!("chaos --seeds 1 --seed {} --kills {}", plan.seed, plan.ends.len());
+    print_violations(violations, options, plan.seed, &replay);
+}
+
+fn print_violations(violations: &[String], options: &ChaosOptions, seed: u64, replay: &str) {
     const SHOWN: usize = 10;
     for violation in violations.iter().take(SHOWN) {
         println!("    {violation}");
@@ -166,12 +219,8 @@ fn print(verdict: &Verdict, options: &ChaosOptions) {
         println!("    and {} more", violations.len() - SHOWN);
     }
     if !violations.is_empty() {
-        println!(
-            "    evidence in {}; replay with: chaos --seeds 1 --seed {} --kills {}",
-            options.evidence.join(format!("seed-{}", plan.seed)).display(),
-            plan.seed,
-            plan.ends.len()
-        );
+        let kept = options.evidence.join(format!("seed-{seed}"));
+        println!("    evidence in {}; replay with: {replay}", kept.display());
     }
 }
 

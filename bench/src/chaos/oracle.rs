@@ -33,6 +33,51 @@ pub(crate) fn violations(evidence: &Evidence<'_>) -> Vec<String> {
     found
 }
 
+/// The numbers of wrong messages.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub(crate) struct Mistakes {
+    /// Messages that the bot did not receive, and questions without a reply.
+    pub(crate) lost: usize,
+    /// Messages that the bot received again, and further replies to a question.
+    pub(crate) duplicated: usize,
+    /// Messages that the bot received after a later one of the same dialog.
+    pub(crate) out_of_order: usize,
+}
+
+impl Mistakes {
+    /// Counts them.
+    pub(crate) fn of(evidence: &Evidence<'_>) -> Self {
+        let mut mistakes = Self::default();
+        let mut reported = reported(evidence.heard);
+        for (place, accepted) in accepted(evidence.ledger) {
+            let reported = reported.remove(&place).unwrap_or_default();
+            let mut seen: HashMap<u64, usize> = HashMap::new();
+            let mut latest = 0;
+            for sequence in reported {
+                mistakes.out_of_order += usize::from(sequence < latest);
+                latest = latest.max(sequence);
+                *seen.entry(sequence).or_default() += 1;
+            }
+            mistakes.lost += accepted.iter().filter(|sequence| !seen.contains_key(sequence)).count();
+            mistakes.duplicated += seen.values().map(|times| times - 1).sum::<usize>();
+        }
+        let mut replies: HashMap<(&str, &str, &str), usize> = HashMap::new();
+        let content = evidence.ledger.iter().filter(|entry| entry.kind == "ContentEvent");
+        let (consumers, agents): (Vec<_>, Vec<_>) = content.partition(|entry| entry.role == "CONSUMER");
+        for entry in agents {
+            let text = entry.text.as_deref().unwrap_or_default();
+            *replies.entry((&entry.conversation, &entry.dialog, text)).or_default() += 1;
+        }
+        for LedgerEntry { conversation, dialog, sequence, .. } in consumers {
+            match replies.get(&(conversation.as_str(), dialog.as_str(), reply(*sequence).as_str())) {
+                None => mistakes.lost += 1,
+                Some(times) => mistakes.duplicated += times - 1,
+            }
+        }
+        mistakes
+    }
+}
+
 fn kind(event: &Value) -> &str {
     event["type"].as_str().and_then(|kind| kind.strip_prefix("tertulia.")).unwrap_or_default()
 }
@@ -74,19 +119,8 @@ fn event_sequences(log: &[(Option<Cursor>, Value)], found: &mut Vec<String>) {
 
 /// Every message of the ledger is reported exactly once, in the order of its dialog (promises 1 and 2).
 fn messages(ledger: &[LedgerEntry], events: &[(Option<Cursor>, Value)], where_: &str, found: &mut Vec<String>) {
-    let mut reported: HashMap<(&str, &str), Vec<u64>> = HashMap::new();
-    for (_, event) in events.iter().filter(|(_, event)| kind(event) == "message") {
-        let (conversation, dialog) = (event["subject"].as_str(), event["data"]["dialogId"].as_str());
-        if let (Some(conversation), Some(dialog), Some(sequence)) =
-            (conversation, dialog, event["data"]["sequence"].as_u64())
-        {
-            reported.entry((conversation, dialog)).or_default().push(sequence);
-        }
-    }
-    let mut accepted: BTreeMap<(&str, &str), Vec<u64>> = BTreeMap::new();
-    for entry in ledger.iter().filter(|entry| entry.kind == "ContentEvent") {
-        accepted.entry((&entry.conversation, &entry.dialog)).or_default().push(entry.sequence);
-    }
+    let mut reported = reported(events);
+    let accepted = accepted(ledger);
     for (place, accepted) in &accepted {
         let reported = reported.remove(place).unwrap_or_default();
         if reported != *accepted {
@@ -97,6 +131,29 @@ fn messages(ledger: &[LedgerEntry], events: &[(Option<Cursor>, Value)], where_: 
     for ((conversation, dialog), reported) in reported {
         found.push(format!("{where_}: {conversation} dialog {dialog}: {reported:?} instead of nothing"));
     }
+}
+
+/// The sequences of the messages of each dialog, as events report them.
+fn reported(events: &[(Option<Cursor>, Value)]) -> HashMap<(&str, &str), Vec<u64>> {
+    let mut reported: HashMap<(&str, &str), Vec<u64>> = HashMap::new();
+    for (_, event) in events.iter().filter(|(_, event)| kind(event) == "message") {
+        let (conversation, dialog) = (event["subject"].as_str(), event["data"]["dialogId"].as_str());
+        if let (Some(conversation), Some(dialog), Some(sequence)) =
+            (conversation, dialog, event["data"]["sequence"].as_u64())
+        {
+            reported.entry((conversation, dialog)).or_default().push(sequence);
+        }
+    }
+    reported
+}
+
+/// The sequences of the messages of each dialog in the ledger.
+fn accepted(ledger: &[LedgerEntry]) -> BTreeMap<(&str, &str), Vec<u64>> {
+    let mut accepted: BTreeMap<(&str, &str), Vec<u64>> = BTreeMap::new();
+    for entry in ledger.iter().filter(|entry| entry.kind == "ContentEvent") {
+        accepted.entry((&entry.conversation, &entry.dialog)).or_default().push(entry.sequence);
+    }
+    accepted
 }
 
 /// Each command is reported as done once, and none as failed (promise 4).

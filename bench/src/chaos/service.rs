@@ -3,22 +3,15 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::{ExitStatus, Stdio},
+    process::ExitStatus,
     time::Duration,
 };
 
-use actix_rt::task::JoinHandle;
+use actix_rt::time::timeout;
 use anyhow::Context as _;
-use rustix::process::{Pid, kill_process};
-use serde_json::Value;
+use tertulia::demo::{GatewayAddress, ServiceProcess, ServiceStart, service_configuration};
 use tertulia_emulator::Emulator;
-use tokio::{
-    fs::OpenOptions,
-    io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader},
-    process::{Child, Command},
-    sync::watch,
-    time::timeout,
-};
+use tokio::sync::watch;
 
 use super::plan::Signal;
 
@@ -26,15 +19,14 @@ use super::plan::Signal;
 const DRAINED_WITHIN: Duration = Duration::from_secs(40);
 
 /// The service's current address; `None` while it is stopped.
-pub(crate) type Address = watch::Receiver<Option<String>>;
+pub(crate) type Address = GatewayAddress;
 
 /// The service and its restarts.
 pub(crate) struct Service {
     binary: PathBuf,
     configuration: PathBuf,
     log: PathBuf,
-    child: Option<Child>,
-    reader: Option<JoinHandle<()>>,
+    process: Option<ServiceProcess>,
     tell: watch::Sender<Option<String>>,
     /// How often the service was started.
     pub(crate) lives: u32,
@@ -45,28 +37,14 @@ impl Service {
     pub(crate) fn new(binary: &Path, directory: &Path, emulator: &Emulator, bots: u32) -> anyhow::Result<Self> {
         let authority = directory.join("ca.pem");
         emulator.write_ca(&authority)?;
-        let mut text = format!(
-            "[platform]\ndiscovery = \"https://{}\"\nca_file = {authority:?}\n\n[engine]\nkind = \"embedded\"\n\
-             path = {:?}\n\n[gateway]\nlisten = \"127.0.0.1:0\"\n",
-            emulator.listen(),
-            directory.join("data"),
-        );
-        for number in 1..=bots {
-            text.push_str(&format!(
-                "\n[[connections]]\nid = \"bots-{number}\"\naccount = {:?}\nrole = \"brand\"\n\
-                 login = {{ username = \"bot{number}\", password = {{ env = \"BOT_PASSWORD\" }} }}\n\
-                 rings = \"accept\"\nagent_state = \"ONLINE\"\n",
-                emulator.account(),
-            ));
-        }
+        let engine = format!("[engine]\nkind = \"embedded\"\npath = {:?}\n", directory.join("data"));
         let configuration = directory.join("tertulia.toml");
-        fs::write(&configuration, text)?;
+        fs::write(&configuration, service_configuration(emulator, &authority, &engine, "bots", bots))?;
         Ok(Self {
             binary: binary.to_owned(),
             configuration,
             log: directory.join("service.log"),
-            child: None,
-            reader: None,
+            process: None,
             tell: watch::Sender::new(None),
             lives: 0,
         })
@@ -78,37 +56,17 @@ impl Service {
     }
 
     /// Starts the service without waiting until it listens.
-    pub(crate) async fn start(&mut self) -> anyhow::Result<()> {
-        let mut child = Command::new(&self.binary)
-            .args(["run", "--log-format", "json", "--config"])
-            .arg(&self.configuration)
-            .env_clear()
-            .env("BOT_PASSWORD", "secret")
-            .envs(std::env::var_os("RUST_LOG").map(|levels| ("RUST_LOG", levels)))
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .with_context(|| format!("cannot start {}", self.binary.display()))?;
+    pub(crate) fn start(&mut self) -> anyhow::Result<()> {
+        let start = ServiceStart {
+            program: &self.binary,
+            configuration: &self.configuration,
+            variables: &[],
+            log: &self.log,
+            is_apart: false,
+        };
+        let process = ServiceProcess::start(&start, self.tell.clone(), |_| {});
+        self.process = Some(process.with_context(|| format!("cannot start {}", self.binary.display()))?);
         self.lives += 1;
-        let lines = BufReader::new(child.stderr.take().context("the service has no standard error")?);
-        let mut log = OpenOptions::new().create(true).append(true).open(&self.log).await?;
-        let tell = self.tell.clone();
-        self.child = Some(child);
-        // Ends with the process.
-        self.reader = Some(actix_rt::spawn(async move {
-            let mut lines = lines.lines();
-            while let Ok(Some(line)) = lines.next_line().await {
-                if let Ok(Value::Object(entry)) = serde_json::from_str(&line)
-                    && entry.get("message").is_some_and(|message| message == "running")
-                    && let Some(gateway) = entry.get("gateway").and_then(Value::as_str)
-                {
-                    tell.send_replace(Some(gateway.to_owned()));
-                }
-                let _ = log.write_all(format!("{line}\n").as_bytes()).await;
-            }
-        }));
         Ok(())
     }
 
@@ -122,34 +80,28 @@ impl Service {
 
     /// The process id, if the service runs.
     pub(crate) fn id(&self) -> Option<u32> {
-        self.child.as_ref().and_then(Child::id)
+        self.process.as_ref().and_then(ServiceProcess::id)
     }
 
     /// Waits until the service ends unexpectedly.
     pub(crate) async fn fell(&mut self) -> anyhow::Result<ExitStatus> {
-        match &mut self.child {
-            Some(child) => Ok(child.wait().await?),
+        match &mut self.process {
+            Some(process) => Ok(process.ended().await?),
             None => std::future::pending().await,
         }
     }
 
     /// Stops the service. A drain must end by itself, in time and with success.
     pub(crate) async fn end(&mut self, signal: Signal) -> anyhow::Result<()> {
-        let Some(mut child) = self.child.take() else { return Ok(()) };
-        if signal == Signal::Terminate
-            && let Some(id) = child.id().and_then(|id| Pid::from_raw(id.try_into().ok()?))
-        {
-            kill_process(id, rustix::process::Signal::TERM)?;
-            // A service that ended before it handled signals had nothing to drain.
-            let was_running = self.tell.borrow().is_some();
-            let status = timeout(DRAINED_WITHIN, child.wait()).await.context("the drain did not end")??;
-            anyhow::ensure!(status.success() || !was_running, "the drain ended with {status}");
-        } else {
-            child.kill().await?;
-        }
-        // All log lines are read before the service starts again.
-        if let Some(reader) = self.reader.take() {
-            timeout(DRAINED_WITHIN, reader).await.context("the service's standard error stays open")??;
+        let Some(process) = self.process.take() else { return Ok(()) };
+        match signal {
+            Signal::Kill => process.kill().await?,
+            Signal::Terminate => {
+                // A service that ended before it handled signals had nothing to drain.
+                let was_running = self.tell.borrow().is_some();
+                let status = process.terminate(DRAINED_WITHIN).await?.context("the drain did not end")?;
+                anyhow::ensure!(status.success() || !was_running, "the drain ended with {status}");
+            }
         }
         self.tell.send_replace(None);
         Ok(())

@@ -117,7 +117,7 @@ async fn carry_out(
     begun: &mut Option<Cursor>,
     log: &mut Vec<(Option<Cursor>, Value)>,
 ) -> anyhow::Result<()> {
-    service.start().await?;
+    service.start()?;
     let start = newest(&service.listening().await?).await?;
     *begun = Some(start.clone());
     let bot = actix_rt::spawn(bot::run(service.address(), start.clone(), Rc::clone(notes)));
@@ -133,7 +133,7 @@ async fn carry_out(
     answered?;
     // After a restart the log is read from the store and not from memory.
     service.end(Signal::Kill).await?;
-    service.start().await?;
+    service.start()?;
     timeout(READ_WITHIN, read(&service.listening().await?, start, log)).await.context("the log cannot be read")?
 }
 
@@ -154,7 +154,7 @@ async fn speak(plan: &Plan, emulator: &Emulator, service: &mut Service) -> anyho
         }
         service.end(end.by).await?;
         sleep(end.away).await;
-        service.start().await?;
+        service.start()?;
     }
     while emulator.traffic_progress(&traffic).is_some_and(|progress| !progress.done) {
         stay(service).await?;
@@ -199,7 +199,7 @@ pub(crate) async fn newest(address: &str) -> anyhow::Result<Cursor> {
 }
 
 /// Reads the log from a position to its end.
-async fn read(address: &str, from: Cursor, log: &mut Vec<(Option<Cursor>, Value)>) -> anyhow::Result<()> {
+pub(crate) async fn read(address: &str, from: Cursor, log: &mut Vec<(Option<Cursor>, Value)>) -> anyhow::Result<()> {
     let end = newest(address).await?;
     let mut stream = EventStream::open(address, "/v1/events", Some(&from)).await?;
     loop {
@@ -215,7 +215,11 @@ async fn read(address: &str, from: Cursor, log: &mut Vec<(Option<Cursor>, Value)
 }
 
 /// Writes evidence to a file, one line per item.
-fn keep<T: Serialize>(directory: &Path, name: &str, lines: impl IntoIterator<Item = T>) -> anyhow::Result<()> {
+pub(crate) fn keep<T: Serialize>(
+    directory: &Path,
+    name: &str,
+    lines: impl IntoIterator<Item = T>,
+) -> anyhow::Result<()> {
     let mut text = String::new();
     for line in lines {
         text.push_str(&serde_json::to_string(&line)?);

@@ -92,7 +92,7 @@ pub(crate) async fn run(options: &FollowOptions) -> anyhow::Result<ExitCode> {
     let directory = tempfile::Builder::new().prefix("tertulia-follow-").tempdir()?;
     let emulator = Emulator::start(EmulatorConfig { agents: 1, seed: options.seed, ..EmulatorConfig::default() })?;
     let mut service = Service::new(&binary, directory.path(), &emulator, 1)?;
-    service.start().await?;
+    service.start()?;
     let start = newest(&service.listening().await?).await?;
     let mut random = StdRng::seed_from_u64(options.seed);
     let readers: Vec<Rc<Reader>> = (0..options.readers)
@@ -107,7 +107,7 @@ pub(crate) async fn run(options: &FollowOptions) -> anyhow::Result<ExitCode> {
 
     // After a restart the log is read from the store and not from memory.
     service.end(Signal::Kill).await?;
-    service.start().await?;
+    service.start()?;
     let address = service.listening().await?;
     let whole = timeout(READ_WITHIN, read_whole(&address, &start)).await.context("the log cannot be read")??;
     let end = whole.last().map_or(start.offset, |event| event.offset);
@@ -163,7 +163,7 @@ async fn speak(
             *(if signal == Signal::Kill { &mut kills } else { &mut drains }) += 1;
             service.end(signal).await?;
             sleep(AWAY.mul_f64(random.random_range(0.0..1.0))).await;
-            service.start().await?;
+            service.start()?;
             service.listening().await?;
             next_end = Instant::now() + STAYS.mul_f64(random.random_range(0.2..1.0));
         }

@@ -111,7 +111,7 @@ pub(crate) async fn run(options: &SoakOptions) -> anyhow::Result<ExitCode> {
     let agents = usize::try_from(options.bots)?;
     let emulator = Emulator::start(EmulatorConfig { agents, ..EmulatorConfig::default() })?;
     let mut service = Service::new(&binary, directory.path(), &emulator, options.bots)?;
-    service.start().await?;
+    service.start()?;
     let start = newest(&service.listening().await?).await?;
     let notes = Rc::new(Notes::default());
     let bot = actix_rt::spawn(bot::run(service.address(), start, Rc::clone(&notes)));

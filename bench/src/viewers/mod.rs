@@ -109,7 +109,7 @@ pub(crate) async fn run(options: &ViewersOptions) -> anyhow::Result<ExitCode> {
     let directory = tempfile::Builder::new().prefix("tertulia-viewers-").tempdir()?;
     let emulator = Emulator::start(EmulatorConfig { agents: 1, ..EmulatorConfig::default() })?;
     let mut service = Service::new(&binary, directory.path(), &emulator, 1)?;
-    service.start().await?;
+    service.start()?;
     let address = service.listening().await?;
     let mut load = Load::begin(options, &emulator)?;
     let process = service.id().context("the service is not running")?;

@@ -16,10 +16,11 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tertulia_actors::core::id::ConversationId;
 use tokio::{
-    sync::{mpsc::UnboundedSender, watch},
+    sync::mpsc::UnboundedSender,
     time::{sleep, timeout},
 };
 
+use super::super::process::GatewayAddress;
 use crate::event_blocks::Blocks;
 
 /// How long a node may take to answer: longer than it waits for the platform and for another node.
@@ -30,10 +31,7 @@ const SILENCE: Duration = Duration::from_secs(40);
 const AGAIN_AFTER: Duration = Duration::from_millis(100);
 
 /// Where the nodes listen that were not killed. A node that starts again listens at another address.
-pub(super) type Nodes = Rc<RefCell<BTreeMap<usize, Address>>>;
-
-/// The address of a node's gateway, once it listens.
-pub(super) type Address = watch::Receiver<Option<String>>;
+pub(super) type Nodes = Rc<RefCell<BTreeMap<usize, GatewayAddress>>>;
 
 /// When each connection last became ready, by the events of the nodes.
 pub(super) type Resumed = Rc<RefCell<HashMap<String, Instant>>>;

@@ -6,21 +6,21 @@ use std::{
     fs, io,
     net::{Ipv4Addr, SocketAddr, TcpListener},
     path::{Path, PathBuf},
-    process::Stdio,
     rc::Rc,
     time::Duration,
 };
 
 use serde::Deserialize;
 use tertulia_emulator::Emulator;
-use tokio::{
-    io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader},
-    process::{Child, Command},
-    sync::watch,
-    time::timeout,
-};
+use tokio::{sync::watch, time::timeout};
 
-use super::{super::fleet::bot_name, NodeError, bot::Address};
+use super::{
+    super::{
+        fleet,
+        process::{GatewayAddress, ServiceProcess, ServiceStart, service_configuration},
+    },
+    NodeError,
+};
 
 /// How long a node may take until its gateway listens.
 const LISTENING_WITHIN: Duration = Duration::from_secs(60);
@@ -45,8 +45,8 @@ pub(super) struct Cluster<'c> {
 /// A running node. Dropping it kills the process.
 pub(super) struct Node {
     number: usize,
-    child: Option<Child>,
-    address: Address,
+    process: Option<ServiceProcess>,
+    address: GatewayAddress,
     log: PathBuf,
 }
 
@@ -54,7 +54,6 @@ pub(super) struct Node {
 #[derive(Deserialize)]
 struct Line<'l> {
     message: Option<&'l str>,
-    gateway: Option<&'l str>,
     connection: Option<&'l str>,
 }
 
@@ -68,48 +67,30 @@ impl Node {
     ) -> Result<Self, NodeError> {
         let name = name(number);
         let system = |source| NodeError::System { node: name.clone(), source };
-        let listen = free_address().map_err(system)?;
+        let engine = engine_of(&name, free_address().map_err(system)?, cluster);
+        let authority = cluster.directory.join("ca.pem");
+        let text = service_configuration(emulator, &authority, &engine, fleet::BOTS, cluster.bots);
         let configuration = cluster.directory.join(format!("{name}.toml"));
-        fs::write(&configuration, configuration_of(&name, listen, cluster, emulator)).map_err(system)?;
+        fs::write(&configuration, text).map_err(system)?;
         let log = cluster.directory.join(format!("{name}.log"));
-        let mut child = Command::new(cluster.program)
-            .args(["run", "--log-format", "json", "--config"])
-            .arg(&configuration)
-            .env("TERTULIA_DEMO_DATABASE", cluster.database)
-            .env("TERTULIA_DEMO_SECRET", cluster.secret)
-            .env("TERTULIA_DEMO_PASSWORD", "secret")
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            // An interrupt at the terminal is for the demo, which then stops the nodes.
-            .process_group(0)
-            .kill_on_drop(true)
-            .spawn()
-            .map_err(system)?;
-        let lines = BufReader::new(child.stderr.take().ok_or(io::ErrorKind::BrokenPipe.into()).map_err(system)?);
         let (tell, address) = watch::channel(None);
-        let (placement, file) = (Rc::clone(placement), log.clone());
-        // Ends with the process.
-        actix_rt::spawn(async move {
-            let mut lines = lines.lines();
-            let mut log = tokio::fs::File::create(file).await.ok();
-            while let Ok(Some(text)) = lines.next_line().await {
-                match serde_json::from_str(&text) {
-                    Ok(Line { message: Some("running"), gateway: Some(gateway), .. }) => {
-                        tell.send_replace(Some(gateway.to_owned()));
-                    }
-                    Ok(Line { message: Some("this node runs the connection"), connection: Some(id), .. }) => {
-                        placement.borrow_mut().insert(id.to_owned(), number);
-                    }
-                    _ => {}
-                }
-                if let Some(log) = &mut log {
-                    // The log is for people; the demo does not need it.
-                    let _ = log.write_all(format!("{text}\n").as_bytes()).await;
-                }
+        let placement = Rc::clone(placement);
+        let start = ServiceStart {
+            program: cluster.program,
+            configuration: &configuration,
+            variables: &[("TERTULIA_DEMO_DATABASE", cluster.database), ("TERTULIA_DEMO_SECRET", cluster.secret)],
+            log: &log,
+            // The demo stops the nodes after an interrupt.
+            is_apart: true,
+        };
+        let process = ServiceProcess::start(&start, tell, move |line| {
+            if let Ok(Line { message: Some("this node runs the connection"), connection: Some(id) }) =
+                serde_json::from_str(line)
+            {
+                placement.borrow_mut().insert(id.to_owned(), number);
             }
         });
-        Ok(Self { number, child: Some(child), address, log })
+        Ok(Self { number, process: Some(process.map_err(system)?), address, log })
     }
 
     /// Waits until the gateway of the node listens, and returns its address.
@@ -120,30 +101,26 @@ impl Node {
     }
 
     /// The address of the gateway, which changes when the node starts again.
-    pub(super) fn address(&self) -> Address {
+    pub(super) fn address(&self) -> GatewayAddress {
         self.address.clone()
     }
 
     /// The process id, unless the process ended.
     pub(super) fn id(&self) -> Option<u32> {
-        self.child.as_ref().and_then(Child::id)
+        self.process.as_ref().and_then(ServiceProcess::id)
     }
 
     /// Kills the process (SIGKILL): it finishes nothing.
     pub(super) async fn kill(&mut self) -> Result<(), NodeError> {
-        let Some(mut child) = self.child.take() else { return Ok(()) };
-        child.kill().await.map_err(|source| NodeError::System { node: name(self.number), source })
+        let Some(process) = self.process.take() else { return Ok(()) };
+        process.kill().await.map_err(|source| NodeError::System { node: name(self.number), source })
     }
 
     /// Makes the process drain, and kills it if it does not end in time.
     pub(super) async fn stop(mut self) {
-        let Some(mut child) = self.child.take() else { return };
-        if let Some(id) = child.id().and_then(|id| rustix::process::Pid::from_raw(id.try_into().ok()?)) {
-            // A process that ended needs no signal.
-            let _ = rustix::process::kill_process(id, rustix::process::Signal::TERM);
-        }
-        if timeout(DRAINED_WITHIN, child.wait()).await.is_err() {
-            let _ = child.kill().await;
+        if let Some(process) = self.process.take() {
+            // What is wrong now changes nothing in the result.
+            let _ = process.terminate(DRAINED_WITHIN).await;
         }
     }
 }
@@ -152,25 +129,13 @@ pub(super) fn name(number: usize) -> String {
     format!("node-{}", number + 1)
 }
 
-fn configuration_of(name: &str, listen: SocketAddr, cluster: &Cluster<'_>, emulator: &Emulator) -> String {
-    let ca = cluster.directory.join("ca.pem");
-    let mut text = format!(
-        "[platform]\ndiscovery = \"https://{}\"\nca_file = {ca:?}\n\n[engine]\nkind = \"postgres\"\n\
-         url = {{ env = \"TERTULIA_DEMO_DATABASE\" }}\nschema = {:?}\nlease = \"{LEASE}\"\n\n[node]\nname = {name:?}\n\
-         listen = \"{listen}\"\nsecret = {{ env = \"TERTULIA_DEMO_SECRET\" }}\n\n[gateway]\nlisten = \"127.0.0.1:0\"\n",
-        emulator.listen(),
+fn engine_of(name: &str, listen: SocketAddr, cluster: &Cluster<'_>) -> String {
+    format!(
+        "[engine]\nkind = \"postgres\"\nurl = {{ env = \"TERTULIA_DEMO_DATABASE\" }}\nschema = {:?}\n\
+         lease = \"{LEASE}\"\n\n[node]\nname = {name:?}\nlisten = \"{listen}\"\n\
+         secret = {{ env = \"TERTULIA_DEMO_SECRET\" }}\n",
         cluster.schema,
-    );
-    for number in 1..=cluster.bots {
-        text.push_str(&format!(
-            "\n[[connections]]\nid = {:?}\naccount = {:?}\nrole = \"brand\"\n\
-             login = {{ username = \"bot{number}\", password = {{ env = \"TERTULIA_DEMO_PASSWORD\" }} }}\n\
-             rings = \"accept\"\nagent_state = \"ONLINE\"\n",
-            bot_name(number),
-            emulator.account(),
-        ));
-    }
-    text
+    )
 }
 
 /// An address on loopback that nobody uses. Another program may take it before the node does; the node then says so.

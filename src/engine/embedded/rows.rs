@@ -106,11 +106,12 @@ impl Rows {
         self.records.iter().chain([&self.events, &self.expiries, &self.about])
     }
 
-    /// Opens the tables in `directory` and checks that the log is complete. A missing table is damage, except the index
-    /// of expiries, which is created.
+    /// Opens the tables in `directory` and checks that the log is complete. A missing table is damage, except the tables
+    /// that the first version did not have, which are created: the index of expiries and the inbox.
     pub(super) fn open(directory: &Path) -> Result<(Self, Log), TablesError> {
         let database = Database::recover(builder(directory).into_config())?;
-        let mut names = Table::ALL.iter().map(|table| table.name()).chain([EVENTS, ABOUT]);
+        let tables = Table::ALL.iter().filter(|table| **table != Table::Inbox);
+        let mut names = tables.map(|table| table.name()).chain([EVENTS, ABOUT]);
         if let Some(lost) = names.find(|name| !database.keyspace_exists(name)) {
             return Err(TablesError::Damaged(format!("its table {lost} is missing")));
         }

@@ -83,6 +83,7 @@ pub(super) fn number(table: Table) -> i16 {
         Table::Answers => 2,
         Table::DeadLetters => 3,
         Table::Notes => 4,
+        Table::Inbox => 5,
     }
 }
 

@@ -4,9 +4,10 @@ use std::{
     fmt, io,
     sync::{
         Arc, OnceLock,
-        mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
+        mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel},
     },
     thread,
+    time::Duration,
 };
 
 use futures_util::{FutureExt, future::BoxFuture};
@@ -29,6 +30,9 @@ use super::{
 
 /// Requests that may wait for the database.
 const REQUESTS: usize = 4_096;
+
+/// The pause before duties are given back again that could not be given back.
+const AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 /// Decides whether this node may take a duty that nobody has.
 type Placed = dyn Fn(&DutyName) -> bool + Send + Sync;
@@ -59,7 +63,7 @@ impl PostgresCluster {
     pub(super) fn start(address: &Arc<Address>, me: &NodeId, epoch: NodeEpoch, tenure: Tenure) -> io::Result<Self> {
         let session = Session::new(address, &format!("{me} duties"))?;
         let (requests, received) = sync_channel(REQUESTS);
-        let server = Server { session, me: me.clone(), epoch, tenure: tenure.clone() };
+        let server = Server { session, me: me.clone(), epoch, tenure: tenure.clone(), owed: Vec::new() };
         // Ends with the last sender.
         thread::Builder::new().name("duties".to_owned()).spawn(move || server.run(&received))?;
         Ok(Self { tenure, requests, placed: OnceLock::new() })
@@ -93,12 +97,16 @@ impl Cluster for PostgresCluster {
         if self.tenure.is_over() {
             return async { Err(ClusterError::Fenced) }.boxed();
         }
-        if self.placed.get().is_some_and(|placed| !placed(&duty)) {
+        if !self.wants(&duty) {
             return async move { Err(ClusterError::Held(duty)) }.boxed();
         }
         let of = duty.clone();
         let unavailable = move |reason: &str| ClusterError::Unavailable { duty: of.clone(), reason: reason.to_owned() };
         self.ask(|reply| Request::Take(duty, reply), unavailable).boxed()
+    }
+
+    fn wants(&self, duty: &DutyName) -> bool {
+        self.placed.get().is_none_or(|placed| placed(duty))
     }
 
     fn hand_back<'a>(&'a self, acting: &'a Acting) -> BoxFuture<'a, ()> {
@@ -146,20 +154,29 @@ struct Server {
     me: NodeId,
     epoch: NodeEpoch,
     tenure: Tenure,
+    /// Duties that nobody does here any more, and that could not be given back. Others wait for them.
+    owed: Vec<Acting>,
 }
 
 impl Server {
     fn run(mut self, requests: &Receiver<Request>) {
-        while let Ok(request) = requests.recv() {
+        loop {
+            let request = match self.owed.is_empty() {
+                true => requests.recv().map_err(RecvTimeoutError::from),
+                false => requests.recv_timeout(AGAIN_AFTER),
+            };
             // Whoever asked may not wait any more.
             match request {
-                Request::Take(duty, reply) => _ = reply.send(self.take(duty)),
-                Request::HandBack(acting, reply) => {
-                    self.hand_back(&acting);
+                Ok(Request::Take(duty, reply)) => _ = reply.send(self.take(duty)),
+                Ok(Request::HandBack(acting, reply)) => {
+                    self.hand_back(acting);
                     let _ = reply.send(());
                 }
-                Request::Claim(acting, login, reply) => _ = reply.send(self.claim(&acting, login)),
-                Request::Return(login, claim) => self.return_login(&login, claim),
+                Ok(Request::Claim(acting, login, reply)) => _ = reply.send(self.claim(&acting, login)),
+                Ok(Request::Return(login, claim)) => self.return_login(&login, claim),
+                Err(RecvTimeoutError::Timeout) => self.hand_back_owed(),
+                // All duties are free when the node has left or was fenced.
+                Err(RecvTimeoutError::Disconnected) => return,
             }
         }
     }
@@ -175,9 +192,23 @@ impl Server {
         }
     }
 
-    fn hand_back(&mut self, acting: &Acting) {
-        if let Err(error) = give_back(&mut self.session, &self.me, self.epoch, acting) {
-            tracing::warn!(duty = %acting.duty, %error, "a duty could not be given back");
+    fn hand_back(&mut self, acting: Acting) {
+        match give_back(&mut self.session, &self.me, self.epoch, &acting) {
+            Ok(()) | Err(CallError::Fenced) => {}
+            Err(error) => {
+                tracing::warn!(duty = %acting.duty, %error, "a duty could not be given back; trying again");
+                self.owed.push(acting);
+            }
+        }
+    }
+
+    /// Tries again to give duties back, until the first one that fails.
+    fn hand_back_owed(&mut self) {
+        while let Some(acting) = self.owed.last() {
+            match give_back(&mut self.session, &self.me, self.epoch, acting) {
+                Ok(()) | Err(CallError::Fenced) => _ = self.owed.pop(),
+                Err(error) => return tracing::debug!(duty = %acting.duty, %error, "a duty cannot be given back yet"),
+            }
         }
     }
 

@@ -88,8 +88,19 @@ pub(super) struct Session {
     address: Arc<Address>,
     /// Shown by the server, in its list of sessions.
     name: String,
-    runtime: Runtime,
+    /// Set until the session is dropped.
+    runtime: Option<Runtime>,
     live: Option<Live>,
+}
+
+impl Drop for Session {
+    /// The last owner may be a task of another runtime, which must not wait for this one.
+    fn drop(&mut self) {
+        self.live = None;
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
 }
 
 /// An open session.
@@ -148,7 +159,7 @@ impl Session {
     /// The system refused what a runtime needs.
     pub(super) fn new(address: &Arc<Address>, name: &str) -> io::Result<Self> {
         let runtime = Builder::new_current_thread().enable_all().build()?;
-        Ok(Self { address: Arc::clone(address), name: format!("tertulia {name}"), runtime, live: None })
+        Ok(Self { address: Arc::clone(address), name: format!("tertulia {name}"), runtime: Some(runtime), live: None })
     }
 
     /// Calls the database. A lost session is opened again first. Must not be called on the thread of an async runtime.
@@ -175,7 +186,7 @@ impl Session {
             Some(live) => live,
             None => self.open()?,
         };
-        let made = self.runtime.block_on(async { timeout(within, call(&live)).await.unwrap_or(Err(CallError::Late)) });
+        let made = self.run(async { timeout(within, call(&live)).await.unwrap_or(Err(CallError::Late)) });
         if made.as_ref().err().is_none_or(CallError::leaves_session_usable) {
             self.live = Some(live);
         }
@@ -206,7 +217,11 @@ impl Session {
             .await?;
             Ok(live)
         };
-        self.runtime.block_on(async { timeout(OPEN_WITHIN, opening).await.unwrap_or(Err(CallError::Late)) })
+        self.run(async { timeout(OPEN_WITHIN, opening).await.unwrap_or(Err(CallError::Late)) })
+    }
+
+    fn run<T>(&self, work: impl Future<Output = Result<T, CallError>>) -> Result<T, CallError> {
+        self.runtime.as_ref().ok_or(CallError::Late)?.block_on(work)
     }
 }
 

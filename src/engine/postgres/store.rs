@@ -384,6 +384,19 @@ impl Store for PostgresStore {
         found.map_err(|error| error.of("read records"))
     }
 
+    fn measure(&self, table: Table, prefix: &RecordKey, limit: usize) -> Result<(usize, u64), StoreError> {
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let (begin, end) = (prefix.as_bytes(), end_of(prefix.as_bytes()));
+        let measured = self.readers.call(async |live| {
+            // The length of a large value is known without reading the value.
+            let sql = "SELECT count(*), coalesce(sum(r.bytes), 0)::bigint FROM (SELECT octet_length(value) AS bytes \
+                       FROM record WHERE tab = $1 AND key >= $2 AND ($3::bytea IS NULL OR key < $3) LIMIT $4) r";
+            live.one(sql, &[&number(table), &begin, &end, &limit]).await
+        });
+        let row = measured.map_err(|error| error.of("measure records"))?;
+        Ok((usize::try_from(row.get::<_, i64>(0)).unwrap_or(usize::MAX), unsigned(row.get(1))))
+    }
+
     fn count(&self, table: Table) -> Result<usize, StoreError> {
         let counted = self.readers.call(async |live| {
             let sql = "SELECT count(*) FROM record WHERE tab = $1";

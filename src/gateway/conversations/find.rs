@@ -54,10 +54,7 @@ pub(super) fn find_to_act(
     match (found.pop(), found.is_empty()) {
         (Some(handle), true) => Ok(handle),
         (Some(handle), false) => {
-            let names = found.iter().chain([&handle]).map(|handle| handle.connection().to_string());
-            let detail = "several connections see this conversation: choose the one that acts with ?connection=";
-            let problem = Problem::new(StatusCode::CONFLICT, "ambiguous-connection", detail);
-            Err(problem.with("connections", names.collect::<Vec<_>>()))
+            Err(Problem::ambiguous_connection(found.iter().chain([&handle]).map(ConversationHandle::connection)))
         }
         (None, _) => Err(not_found(caller, id)),
     }

@@ -16,10 +16,32 @@ pub(in crate::gateway) enum Class {
     Duty(DutyName),
     /// The node that the path names.
     Node(NodeId),
+    /// The node whose connection has the conversation of this part of the path.
+    Conversation(String),
+    /// The node that has the connection of a dead letter.
+    Letter(String),
     /// A node that knows what the path names: each is tried until one does.
     Someone,
     /// All nodes together: each has a part of a list.
     Everyone,
+}
+
+impl Class {
+    /// Whether the body of the request may name a connection, which then decides.
+    pub(super) fn may_be_named_in_body(&self) -> bool {
+        matches!(self, Self::Someone | Self::Conversation(_))
+    }
+}
+
+/// A part of a path in plain text.
+pub(super) fn decoded(segment: &str) -> String {
+    #[derive(Deserialize)]
+    struct One {
+        id: String,
+    }
+    // A query is decoded like a path but for these characters.
+    let query = format!("id={}", segment.replace('+', "%2B").replace('&', "%26").replace(';', "%3B"));
+    Query::<One>::from_query(&query).map_or_else(|_| segment.to_owned(), |one| one.into_inner().id)
 }
 
 #[derive(Deserialize)]
@@ -39,12 +61,12 @@ pub(in crate::gateway) fn class(method: &Method, path: &str, query: &str, in_bod
     match segments.as_slice() {
         ["connections" | "conversations" | "rings"] if is_read => through.map_or(Class::Everyone, connection),
         // Written to the database.
-        ["connections", _, "move"] => Class::Here,
-        ["connections" | "intake", id, ..] => connection(id),
-        ["conversations" | "rings", _, ..] => through.map_or(Class::Someone, connection),
-        ["dead-letters", _, "replay"] => Class::Someone,
-        ["nodes", "rebalance"] => Class::Here,
-        ["nodes", id, ..] => Class::Node(NodeId::from(*id)),
+        ["connections", _, "move"] | ["nodes", "rebalance"] => Class::Here,
+        ["connections", id, ..] => connection(&decoded(id)),
+        ["conversations", id, ..] => through.map_or_else(|| Class::Conversation((*id).to_owned()), connection),
+        ["rings", _, ..] => through.map_or(Class::Someone, connection),
+        ["dead-letters", id, "replay"] => Class::Letter(decoded(id)),
+        ["nodes", id, ..] => Class::Node(NodeId::from(decoded(id).as_str())),
         ["webhooks", ..] => Class::Duty(DutyName::Webhooks),
         ["bulk", ..] => Class::Duty(DutyName::Bulk),
         _ => Class::Here,
@@ -68,7 +90,7 @@ mod tests {
     fn what_names_a_connection_goes_to_its_node() {
         assert_eq!(of("GET", "/v1/connections/bots-1"), connection("bots-1"));
         assert_eq!(of("POST", "/v1/connections/bots-1/requests?x=1"), connection("bots-1"));
-        assert_eq!(of("POST", "/v1/intake/whatsapp"), connection("whatsapp"));
+        assert_eq!(of("GET", "/v1/connections/b%C3%B6ts%2F1+%26;=?x=1"), connection("böts/1+&;="));
         assert_eq!(of("POST", "/v1/conversations/c/messages?connection=bots-1"), connection("bots-1"));
         assert_eq!(of("GET", "/v1/conversations?connection=bots-1"), connection("bots-1"));
         let load = class(&Method::POST, "/v1/conversations/load", "", Some("connector"));
@@ -77,9 +99,9 @@ mod tests {
 
     #[test]
     fn what_names_no_connection_is_looked_for_and_lists_are_put_together() {
-        assert_eq!(of("POST", "/v1/conversations/c/messages"), Class::Someone);
+        assert_eq!(of("POST", "/v1/conversations/c%20d/messages"), Class::Conversation("c%20d".into()));
         assert_eq!(of("POST", "/v1/rings/r/accept"), Class::Someone);
-        assert_eq!(of("POST", "/v1/dead-letters/l/replay"), Class::Someone);
+        assert_eq!(of("POST", "/v1/dead-letters/l/replay"), Class::Letter("l".into()));
         for list in ["/v1/connections", "/v1/conversations", "/v1/rings?limit=3"] {
             assert_eq!(of("GET", list), Class::Everyone, "{list}");
         }

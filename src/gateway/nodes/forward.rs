@@ -5,176 +5,46 @@ use std::{borrow::Cow, iter, sync::Arc, time::Duration};
 use actix_web::{
     Error, HttpMessage as _, HttpRequest, HttpResponse, ResponseError as _,
     body::{BoxBody, MessageBody, to_bytes},
-    dev::{Payload, ServiceRequest, ServiceResponse},
-    http::{
-        Method, StatusCode,
-        header::{self, HeaderName, HeaderValue},
-    },
+    dev::{ServiceRequest, ServiceResponse},
+    http::{Method, StatusCode, header},
     middleware::Next,
-    web::{Bytes, BytesMut, Data, Query},
+    web::{Data, Query},
 };
-use futures_util::StreamExt as _;
 use serde::Deserialize;
-use tertulia_actors::core::{
-    id::NodeId,
-    placement::{Assignment, DutyName},
+use tertulia_actors::{
+    core::{
+        id::{ConnectionId, ConversationId, NodeId},
+        placement::{Assignment, DutyName},
+    },
+    dead_letters::DeadLetterId,
 };
 use tokio::time::{Instant, timeout};
 
 use super::{
     ForCaller, Neighbours,
-    caller::{CALLER, describe},
-    class::{Class, class},
+    class::{Class, class, decoded},
+    deadline::time_left,
+    find,
     gather::{self, PART_WITHIN, Parts},
     merge::{Part, merge},
+    outgoing::{Outgoing, Sent, pass_on},
 };
 use crate::{
-    cluster::{
-        ClusterView, Holder,
-        peers::{PeerError, PeerRequest, PeerResponse},
-        trust::SECRET,
-    },
-    gateway::{body, page, problem::Problem, state::State},
+    cluster::Holder,
+    gateway::{access, page, problem::Problem, state::State},
 };
 
 /// How long a request waits for a duty that no node has at the moment.
 const MOVES_WITHIN: Duration = Duration::from_secs(20);
-/// How long another node may take to answer, longer than any request takes.
-const ANSWER_WITHIN: Duration = Duration::from_secs(120);
 /// How often a duty is looked for.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
-/// The largest body that is kept to be sent again, in bytes: any but that of an upload.
-const KEPT_BODY: usize = 1024 * 1024;
-/// The header of a request that may be repeated.
-const KEY: HeaderName = HeaderName::from_static("idempotency-key");
-/// Headers that belong to one connection, or to the first node.
-const OWN: [HeaderName; 8] = [
-    header::HOST,
-    header::CONNECTION,
-    header::CONTENT_LENGTH,
-    header::TRANSFER_ENCODING,
-    header::AUTHORIZATION,
-    header::COOKIE,
-    SECRET,
-    CALLER,
-];
 
-/// A request as it is sent to other nodes.
-struct Outgoing {
-    method: Method,
-    path: String,
-    headers: Vec<(HeaderName, HeaderValue)>,
-    body: Sendable,
-}
-
-enum Sendable {
-    Kept(Bytes),
-    /// Can be sent once.
-    Coming(Option<Payload>),
-}
-
-/// What became of a request to another node.
-enum Sent {
-    Answered(PeerResponse),
-    /// It can be sent again.
-    Again,
-    /// The node may have acted.
-    Unknown,
-}
-
-impl Outgoing {
-    async fn of(request: &mut ServiceRequest) -> Result<Self, Problem> {
-        let kept = request.headers().iter().filter(|(name, _)| !OWN.contains(name));
-        let mut headers: Vec<_> = kept.map(|(name, value)| (name.clone(), value.clone())).collect();
-        headers.extend(describe(request.request()).map(|caller| (CALLER, caller)));
-        let path = request.uri().path_and_query().map_or("/", |path| path.as_str()).to_owned();
-        let length = request.headers().get(header::CONTENT_LENGTH);
-        let length = length.and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
-        let is_chunked = request.headers().contains_key(header::TRANSFER_ENCODING);
-        let payload = request.take_payload();
-        let body = match length {
-            Some(length) if length > KEPT_BODY => Sendable::Coming(Some(payload)),
-            None if is_chunked => Sendable::Coming(Some(payload)),
-            _ => Sendable::Kept(keep(payload).await?),
-        };
-        Ok(Self { method: request.method().clone(), path, headers, body })
-    }
-
-    /// What the body names as its connection.
-    fn connection(&self) -> Option<String> {
-        #[derive(Deserialize)]
-        struct Named {
-            connection: String,
-        }
-        match &self.body {
-            Sendable::Kept(body) if !body.is_empty() => Some(serde_json::from_slice::<Named>(body).ok()?.connection),
-            Sendable::Kept(_) | Sendable::Coming(_) => None,
-        }
-    }
-
-    /// Gives the body back to a request that is served here.
-    fn restore(&mut self, request: &mut ServiceRequest) {
-        request.set_payload(match &mut self.body {
-            Sendable::Kept(body) => Payload::from(body.clone()),
-            Sendable::Coming(payload) => payload.take().unwrap_or(Payload::None),
-        });
-    }
-
-    fn can_be_repeated(&self) -> bool {
-        let is_read = self.method == Method::GET || self.method == Method::HEAD;
-        is_read || self.headers.iter().any(|(name, _)| *name == KEY)
-    }
-
-    async fn send(&mut self, neighbours: &Neighbours, address: &str, within: Duration) -> Sent {
-        let request = PeerRequest {
-            method: self.method.clone(),
-            address,
-            path: &self.path,
-            headers: self.headers.clone(),
-            within,
-        };
-        let began = Instant::now();
-        let answered = match &mut self.body {
-            Sendable::Kept(body) => request.send(&neighbours.trust, body.clone()).await,
-            Sendable::Coming(payload) => match payload.take() {
-                Some(payload) => request.stream(&neighbours.trust, payload).await,
-                None => return Sent::Unknown,
-            },
-        };
-        neighbours.forwarded.count(&answered, began.elapsed());
-        match answered {
-            // The node does not have the duty any more, or not yet.
-            Ok(response) if response.status() == StatusCode::MISDIRECTED_REQUEST => Sent::Again,
-            Ok(response) => Sent::Answered(response),
-            Err(PeerError::NotSent(error)) => {
-                tracing::debug!(address, error, "a node could not be reached");
-                if matches!(self.body, Sendable::Kept(_)) { Sent::Again } else { Sent::Unknown }
-            }
-            Err(PeerError::NoAnswer(error)) => {
-                tracing::info!(address, error, "a node did not answer");
-                if self.can_be_repeated() && matches!(self.body, Sendable::Kept(_)) {
-                    Sent::Again
-                } else {
-                    Sent::Unknown
-                }
-            }
-        }
-    }
-}
-
-async fn keep(mut payload: Payload) -> Result<Bytes, Problem> {
-    let reading = async {
-        let mut kept = BytesMut::new();
-        while let Some(part) = payload.next().await {
-            kept.extend_from_slice(&part.map_err(|error| Problem::bad_request(error.to_string()))?);
-            if kept.len() > KEPT_BODY {
-                return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", "the body is too large"));
-            }
-        }
-        Ok(kept.freeze())
-    };
-    let late = || Problem::new(StatusCode::REQUEST_TIMEOUT, "body-too-slow", "the body did not arrive in time");
-    timeout(body::WITHIN, reading).await.unwrap_or_else(|_| Err(late()))
+/// A request at the first node.
+struct Asked {
+    state: Data<State>,
+    neighbours: Neighbours,
+    outgoing: Outgoing,
+    is_only_looking: bool,
 }
 
 /// Serves a request here or at the node that can.
@@ -193,75 +63,64 @@ pub(in crate::gateway) async fn forward(
     if !is_only_looking && !neighbours.members.tenure().may_act() {
         return Ok(request.into_response(suspended().error_response()));
     }
-    if found == Class::Here {
-        return Ok(next.call(request).await?.map_into_boxed_body());
-    }
     if is_of_a_node {
         if let Class::Duty(duty) = &found
             && !serves(&state, &neighbours, duty, is_only_looking)
         {
-            let problem = Problem::new(StatusCode::MISDIRECTED_REQUEST, "node-away", "another node does this");
-            return Ok(request.into_response(problem.error_response()));
+            return Ok(request.into_response(misdirected().error_response()));
         }
+        // A request that was passed on is served here or nowhere.
+        let left = time_left(request.headers());
+        return in_time(left, is_only_looking, next.call(request)).await;
+    }
+    if found == Class::Here {
         return Ok(next.call(request).await?.map_into_boxed_body());
     }
     if !neighbours.are_known(MOVES_WITHIN).await {
         return Ok(request.into_response(moving("this node does not know the others yet").error_response()));
     }
-    let mut outgoing = match Outgoing::of(&mut request).await {
+    let outgoing = match Outgoing::of(&mut request).await {
         Ok(outgoing) => outgoing,
         Err(problem) => return Ok(request.into_response(problem.error_response())),
     };
-    if found == Class::Someone {
+    if found.may_be_named_in_body() {
         found = class(request.method(), &path, &query, outgoing.connection().as_deref());
     }
-    match found {
-        Class::Duty(duty) => {
-            if !serves(&state, &neighbours, &duty, is_only_looking)
-                && let Some(answer) = elsewhere(&state, &neighbours, &duty, is_only_looking, &mut outgoing).await
-            {
-                return Ok(request.into_response(answer));
-            }
-            outgoing.restore(&mut request);
-            Ok(next.call(request).await?.map_into_boxed_body())
+    let mut asked = Asked { state, neighbours, outgoing, is_only_looking };
+    let answer = match &found {
+        Class::Duty(duty) => asked.at_holder(duty).await,
+        Class::Conversation(segment) => {
+            let holder = request.extensions().get::<Arc<access::Holder>>().cloned();
+            asked.of_conversation(holder.as_ref(), segment).await
         }
-        Class::Someone => {
-            outgoing.restore(&mut request);
-            let own = next.call(request).await?.map_into_boxed_body();
-            if own.status() != StatusCode::NOT_FOUND {
-                return Ok(own);
-            }
-            match ask_others(&neighbours, &mut outgoing).await {
-                Some(answer) => Ok(ServiceResponse::new(own.into_parts().0, answer)),
-                None => Ok(own),
-            }
-        }
-        Class::Everyone => {
-            outgoing.restore(&mut request);
-            let own = next.call(request).await?.map_into_boxed_body();
-            together(own, &neighbours, outgoing).await
-        }
-        Class::Node(node) => {
-            let view = newest(&neighbours);
-            let Some(peer) = view.nodes.get(&node).filter(|peer| peer.name != view.me) else {
-                outgoing.restore(&mut request);
-                return Ok(next.call(request).await?.map_into_boxed_body());
-            };
-            let within = if is_only_looking { PART_WITHIN } else { ANSWER_WITHIN };
-            let answer = match outgoing.send(&neighbours, &peer.about.address, within).await {
-                Sent::Answered(answer) => pass_on(answer),
-                Sent::Again | Sent::Unknown if is_only_looking => {
-                    // What this node knows of the other one.
-                    outgoing.restore(&mut request);
-                    return Ok(next.call(request).await?.map_into_boxed_body());
-                }
-                Sent::Again => node_away(&peer.name).error_response(),
-                Sent::Unknown => outcome_unknown().error_response(),
-            };
-            Ok(request.into_response(answer))
-        }
-        Class::Here => Ok(next.call(request).await?.map_into_boxed_body()),
+        Class::Letter(id) => asked.of_letter(id).await,
+        Class::Node(node) => asked.at_node(node).await,
+        Class::Someone | Class::Everyone | Class::Here => None,
+    };
+    if let Some(answer) = answer {
+        return Ok(request.into_response(answer));
     }
+    asked.outgoing.restore(&mut request);
+    let own = next.call(request).await?.map_into_boxed_body();
+    match found {
+        Class::Someone if own.status() == StatusCode::NOT_FOUND => match asked.others().await {
+            Some(answer) => Ok(ServiceResponse::new(own.into_parts().0, answer)),
+            None => Ok(own),
+        },
+        Class::Everyone => together(own, &asked.neighbours, asked.outgoing).await,
+        _ => Ok(own),
+    }
+}
+
+/// Waits for a response at most as long as the first node does.
+async fn in_time<B: MessageBody + 'static>(
+    left: Option<Duration>,
+    is_only_looking: bool,
+    serving: impl Future<Output = Result<ServiceResponse<B>, Error>>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let Some(left) = left else { return Ok(serving.await?.map_into_boxed_body()) };
+    let late = || if is_only_looking { timed_out() } else { outcome_unknown() };
+    Ok(timeout(left, serving).await.map_err(|_| late())??.map_into_boxed_body())
 }
 
 fn node_away(node: &NodeId) -> Problem {
@@ -269,62 +128,18 @@ fn node_away(node: &NodeId) -> Problem {
     Problem::new(StatusCode::SERVICE_UNAVAILABLE, "node-away", detail).header(header::RETRY_AFTER, "1")
 }
 
-fn suspended() -> Problem {
+pub(in crate::gateway) fn suspended() -> Problem {
     let detail = "the database has not answered for too long, so this node does nothing until it does";
     Problem::new(StatusCode::SERVICE_UNAVAILABLE, "suspended", detail).header(header::RETRY_AFTER, "1")
 }
 
-/// Whether this node serves requests for a duty. A node that hands a connection over begins nothing more for it.
-fn serves(state: &State, neighbours: &Neighbours, duty: &DutyName, is_only_looking: bool) -> bool {
-    let view = newest(neighbours);
-    match duty {
-        DutyName::Connection(id) => {
-            let runs = state.everything().connection(id).status().is_some();
-            runs && (is_only_looking || !view.is_leaving(duty))
-        }
-        other => view.holder(other) == Holder::Me,
-    }
-}
-
-fn newest(neighbours: &Neighbours) -> Arc<ClusterView> {
-    Arc::clone(&neighbours.members.view().borrow())
-}
-
-/// Sends a request to the node that has a duty, and waits while no node has it; `None` if this node should serve it after
-/// all.
-async fn elsewhere(
-    state: &State,
-    neighbours: &Neighbours,
-    duty: &DutyName,
-    is_only_looking: bool,
-    outgoing: &mut Outgoing,
-) -> Option<HttpResponse> {
-    let deadline = Instant::now() + MOVES_WITHIN;
-    let mut view = neighbours.members.view();
-    loop {
-        let now = Arc::clone(&view.borrow_and_update());
-        match now.holder(duty) {
-            Holder::Unknown => return None,
-            Holder::Other(node) => {
-                let address = now.nodes.get(&node).map(|peer| peer.about.address.clone()).unwrap_or_default();
-                match outgoing.send(neighbours, &address, ANSWER_WITHIN).await {
-                    Sent::Answered(answer) => return Some(pass_on(answer)),
-                    Sent::Again => neighbours.members.beat_now(),
-                    Sent::Unknown => return Some(outcome_unknown().error_response()),
-                }
-            }
-            Holder::Me if serves(state, neighbours, duty, is_only_looking) => return None,
-            Holder::Me | Holder::Nobody => {}
-        }
-        if Instant::now() >= deadline {
-            return Some(moving(format!("no node has {duty} at the moment")).error_response());
-        }
-        let _ = timeout(LOOK_EVERY, view.changed()).await;
-    }
-}
-
-fn moving(detail: impl Into<Cow<'static, str>>) -> Problem {
+pub(in crate::gateway) fn moving(detail: impl Into<Cow<'static, str>>) -> Problem {
     Problem::new(StatusCode::SERVICE_UNAVAILABLE, "moving", detail).header(header::RETRY_AFTER, "1")
+}
+
+/// The answer to a node that asked the wrong one.
+pub(in crate::gateway) fn misdirected() -> Problem {
+    Problem::new(StatusCode::MISDIRECTED_REQUEST, "node-away", "another node does this")
 }
 
 fn outcome_unknown() -> Problem {
@@ -332,41 +147,162 @@ fn outcome_unknown() -> Problem {
     Problem::new(StatusCode::GATEWAY_TIMEOUT, "outcome-unknown", detail)
 }
 
-/// Asks the other nodes one after another; `None` if all of them answer that they do not know what the request names.
-async fn ask_others(neighbours: &Neighbours, outgoing: &mut Outgoing) -> Option<HttpResponse> {
-    let view = newest(neighbours);
-    if matches!(outgoing.body, Sendable::Coming(_)) && view.peers().next().is_some() {
-        // The body was read here and cannot be sent again.
-        let detail = "this node does not have the conversation; name its connection to reach the node that does";
-        return Some(Problem::new(StatusCode::NOT_FOUND, "not-found", detail).error_response());
-    }
-    let mut silent = None;
-    for peer in view.peers() {
-        match outgoing.send(neighbours, &peer.about.address, ANSWER_WITHIN).await {
-            Sent::Answered(answer) if answer.status() == StatusCode::NOT_FOUND => {}
-            Sent::Answered(answer) => return Some(pass_on(answer)),
-            Sent::Again => silent = Some(peer.name.clone()),
-            Sent::Unknown => return Some(outcome_unknown().error_response()),
-        }
-    }
-    if let Some(node) = silent {
-        return Some(node_away(&node).error_response());
-    }
-    // What the request names may move at this moment.
-    let is_moving = view.placement.duties.iter().any(|(duty, assignment)| {
-        let is_between = matches!(assignment, Assignment::Held { .. } | Assignment::Released { next: Some(_), .. });
-        matches!(duty, DutyName::Connection(_)) && is_between && view.holder(duty) == Holder::Nobody
-    });
-    is_moving.then(|| moving("what the request names may move at the moment").error_response())
+fn timed_out() -> Problem {
+    Problem::new(StatusCode::GATEWAY_TIMEOUT, "timed-out", "the node did not answer in time")
 }
 
-/// A response of another node, for the caller of this one.
-fn pass_on(answer: PeerResponse) -> HttpResponse {
-    let mut response = HttpResponse::build(answer.status());
-    for (name, value) in answer.headers().iter().filter(|(name, _)| !OWN.contains(name)) {
-        response.append_header((name.clone(), value.clone()));
+/// Whether this node serves requests for a duty. A node that hands a duty over begins nothing more for it.
+fn serves(state: &State, neighbours: &Neighbours, duty: &DutyName, is_only_looking: bool) -> bool {
+    let view = neighbours.view();
+    match duty {
+        DutyName::Connection(id) => {
+            let runs = state.everything().connection(id).status().is_some();
+            runs && (is_only_looking || !view.is_leaving(duty))
+        }
+        DutyName::Webhooks => state.delivers_to_webhooks() && (is_only_looking || !view.is_leaving(duty)),
+        DutyName::Bulk => state.runs_bulk_jobs() && (is_only_looking || !view.is_leaving(duty)),
+        other => view.holder(other) == Holder::Me,
     }
-    response.streaming(answer)
+}
+
+/// Each method returns the answer of another node; `None` if this node should serve the request.
+impl Asked {
+    fn serves(&self, duty: &DutyName) -> bool {
+        serves(&self.state, &self.neighbours, duty, self.is_only_looking)
+    }
+
+    /// Sends the request to the node that has a duty, and waits while no node has it.
+    async fn at_holder(&mut self, duty: &DutyName) -> Option<HttpResponse> {
+        let moved = self.outgoing.deadline.min(Instant::now() + MOVES_WITHIN);
+        let mut view = self.neighbours.members.view();
+        let mut is_lost = false;
+        loop {
+            if self.serves(duty) {
+                return None;
+            }
+            let now = Arc::clone(&view.borrow_and_update());
+            match now.holder(duty) {
+                Holder::Unknown => return None,
+                Holder::Other(node) => {
+                    let address = now.nodes.get(&node).map(|peer| peer.about.address.clone()).unwrap_or_default();
+                    match self.outgoing.send(&self.neighbours, &address).await {
+                        Sent::Answered(answer) => return Some(pass_on(answer)),
+                        Sent::Again => self.neighbours.members.beat_now(),
+                        Sent::Lost => {
+                            is_lost = true;
+                            self.neighbours.members.beat_now();
+                        }
+                        Sent::Unknown => return Some(outcome_unknown().error_response()),
+                    }
+                }
+                Holder::Me | Holder::Nobody => {}
+            }
+            // An answer that was lost is asked for until the end.
+            if Instant::now() >= if is_lost { self.outgoing.deadline } else { moved } {
+                return Some(match (is_lost, self.is_only_looking) {
+                    (true, true) => timed_out().error_response(),
+                    (true, false) => outcome_unknown().error_response(),
+                    (false, _) => moving(format!("no node has {duty} at the moment")).error_response(),
+                });
+            }
+            let _ = timeout(LOOK_EVERY, view.changed()).await;
+        }
+    }
+
+    /// Sends the request to the node whose connection has a conversation.
+    async fn of_conversation(&mut self, holder: Option<&Arc<access::Holder>>, segment: &str) -> Option<HttpResponse> {
+        let id = ConversationId::from(decoded(segment));
+        let known = find::here(&self.state, holder, &id);
+        if self.is_only_looking && known.takes_part() {
+            return None;
+        }
+        let sees = |connection: &ConnectionId| holder.is_none_or(|holder| holder.reach.sees(connection.as_str()));
+        if let Some(connection) = self.neighbours.places.get(&id).filter(sees) {
+            let is_here = known.has(&connection);
+            let duty = DutyName::Connection(connection);
+            match self.at_holder(&duty).await {
+                None if is_here => return None,
+                Some(answer) if answer.status() != StatusCode::NOT_FOUND || !self.outgoing.is_kept() => {
+                    return Some(answer);
+                }
+                // The connection does not have it any more.
+                None | Some(_) => self.neighbours.places.forget(&id),
+            }
+        }
+        let found = find::everywhere(known, &self.neighbours, &self.outgoing, segment).await;
+        let Some(connection) = found.reader().cloned() else {
+            return match found.silent {
+                Some(node) => Some(node_away(&node).error_response()),
+                None if found.is_beginning || self.is_anything_moving() => Some(may_move().error_response()),
+                None => None,
+            };
+        };
+        match found.connections.len() {
+            1 => self.neighbours.places.put(id, connection.clone()),
+            _ if self.is_only_looking => self.outgoing.read_through(&connection),
+            _ => return Some(Problem::ambiguous_connection(found.connections.keys()).error_response()),
+        }
+        self.at_holder(&DutyName::Connection(connection)).await
+    }
+
+    /// Sends the request to the node that has the connection of a dead letter.
+    async fn of_letter(&mut self, id: &str) -> Option<HttpResponse> {
+        let letter = self.state.everything().dead_letters().get(&DeadLetterId::from(id)).await;
+        // Whoever serves the request reports that the letter is unknown or cannot be read.
+        let letter = letter.ok().flatten()?;
+        self.at_holder(&DutyName::Connection(letter.connection)).await
+    }
+
+    async fn at_node(&mut self, node: &NodeId) -> Option<HttpResponse> {
+        let view = self.neighbours.view();
+        let peer = view.nodes.get(node).filter(|peer| peer.name != view.me)?;
+        if self.is_only_looking {
+            self.outgoing.deadline = self.outgoing.deadline.min(Instant::now() + PART_WITHIN);
+        }
+        Some(match self.outgoing.send(&self.neighbours, &peer.about.address).await {
+            Sent::Answered(answer) => pass_on(answer),
+            // This node answers with what it knows of the other one.
+            _ if self.is_only_looking => return None,
+            Sent::Again => node_away(&peer.name).error_response(),
+            Sent::Lost | Sent::Unknown => outcome_unknown().error_response(),
+        })
+    }
+
+    /// Asks the other nodes one after another; `None` if all of them answer that they do not know what the request names.
+    async fn others(&mut self) -> Option<HttpResponse> {
+        let view = self.neighbours.view();
+        if !self.outgoing.is_kept() && view.peers().next().is_some() {
+            // The body was read here and cannot be sent again.
+            let detail = "this node does not have it; name its connection to reach the node that does";
+            return Some(Problem::new(StatusCode::NOT_FOUND, "not-found", detail).error_response());
+        }
+        let mut silent = None;
+        for peer in view.peers() {
+            match self.outgoing.send(&self.neighbours, &peer.about.address).await {
+                Sent::Answered(answer) if answer.status() == StatusCode::NOT_FOUND => {}
+                Sent::Answered(answer) => return Some(pass_on(answer)),
+                Sent::Again => silent = Some(peer.name.clone()),
+                Sent::Lost | Sent::Unknown => return Some(outcome_unknown().error_response()),
+            }
+        }
+        if let Some(node) = silent {
+            return Some(node_away(&node).error_response());
+        }
+        self.is_anything_moving().then(|| may_move().error_response())
+    }
+
+    /// Whether a connection, and with it what a request names, may move at this moment.
+    fn is_anything_moving(&self) -> bool {
+        let view = self.neighbours.view();
+        view.placement.duties.iter().any(|(duty, assignment)| {
+            let is_between = matches!(assignment, Assignment::Held { .. } | Assignment::Released { next: Some(_), .. });
+            matches!(duty, DutyName::Connection(_)) && is_between && view.holder(duty) == Holder::Nobody
+        })
+    }
+}
+
+fn may_move() -> Problem {
+    moving("what the request names may move at the moment")
 }
 
 #[derive(Deserialize)]
@@ -391,8 +327,8 @@ async fn together(
     };
     let limit = Query::<Limit>::from_query(request.query_string()).ok().and_then(|query| query.limit);
     let limit = page::limit(limit).unwrap_or(usize::MAX);
-    let Outgoing { path, headers, .. } = outgoing;
-    let Parts { answered, incomplete } = gather::ask(&path, headers, neighbours, Part::read).await;
+    let headers = outgoing.headers(PART_WITHIN);
+    let Parts { answered, incomplete } = gather::ask(&outgoing.path, headers, neighbours, Part::read).await;
     let all = iter::once(first).chain(answered).collect();
     let merged = merge(all, limit, &incomplete);
     Ok(ServiceResponse::new(request, HttpResponse::Ok().json(merged)))

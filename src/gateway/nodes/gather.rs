@@ -16,6 +16,7 @@ use tokio::time::{Instant, timeout};
 use super::{
     Neighbours,
     caller::{CALLER, ForCaller, describe},
+    deadline,
 };
 use crate::cluster::peers::{PeerRequest, read};
 
@@ -45,7 +46,8 @@ pub(in crate::gateway) async fn ask_others<T>(
     neighbours.are_known(PART_WITHIN).await;
     let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
     let caller = describe(request).map(|caller| (CALLER, caller));
-    ask(path, caller.into_iter().collect(), neighbours, parse).await
+    let headers = caller.into_iter().chain(deadline::passed_on(PART_WITHIN)).collect();
+    ask(path, headers, neighbours, parse).await
 }
 
 /// Asks the other nodes for `path`, with these headers.
@@ -55,7 +57,7 @@ pub(super) async fn ask<T>(
     neighbours: &Neighbours,
     parse: impl Fn(&[u8]) -> Option<T>,
 ) -> Parts<T> {
-    let view = std::sync::Arc::clone(&neighbours.members.view().borrow());
+    let view = neighbours.view();
     let (headers, parse) = (&headers, &parse);
     let asked = view.nodes.values().filter(|peer| peer.name != view.me).map(async |peer| {
         let request = PeerRequest {

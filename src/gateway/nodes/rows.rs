@@ -319,12 +319,12 @@ struct Rebalanced {
     incomplete: Vec<String>,
 }
 
-/// Makes a node hand over all its connections, and take none. A restart of the node ends this.
+/// Makes a node hand over all its duties, and take none. A restart of the node ends this.
 #[utoipa::path(
     operation_id = "drainNode",
     tag = "service",
     params(("node" = String, Path), Once),
-    responses((status = 202, description = "The node hands its connections over"))
+    responses((status = 202, description = "The node hands its duties over"))
 )]
 #[post("/nodes/{node}/drain")]
 async fn drain(caller: Caller, once: Once, state: Data<State>, id: Path<String>) -> Result<HttpResponse, Problem> {

@@ -57,6 +57,10 @@ impl Caller {
         &self.holder.reach
     }
 
+    pub(in crate::gateway) fn holder(&self) -> &Arc<Holder> {
+        &self.holder
+    }
+
     /// The largest body of a request to a service of the platform, in bytes.
     pub(in crate::gateway) fn forwarded_bytes(&self) -> u64 {
         self.holder.forwarded_bytes

@@ -20,6 +20,7 @@ use super::{
     access::Access,
     capacity::Capacity,
     events::places::Places,
+    inbox::Inbox,
     metrics::{HttpMetrics, register_node, registry},
     nodes::Neighbours,
     origins::Origins,
@@ -73,6 +74,8 @@ pub struct State {
     pub(super) bodies: Room,
     /// Memory for bodies that must be read before their callers are authenticated.
     pub(super) unknown_bodies: Room,
+    /// Webhooks that this node accepts for other nodes.
+    pub(super) inbox: Inbox,
     /// Memory for files on their way to the platform.
     pub(super) uploads: Room,
     /// Permits for backups.
@@ -116,18 +119,19 @@ impl State {
             neighbours: None,
             webhooks,
             under_way: Arc::default(),
-            tertulia,
             access,
             recent: Recent::default(),
             recorder,
             bodies: Room::new(BODIES),
             unknown_bodies: Room::new(UNKNOWN_BODIES),
+            inbox: Inbox::new(tertulia.journal()),
             uploads: Room::new(UPLOADS),
             backups: Arc::new(Semaphore::new(BACKUPS)),
             was_ready: AtomicBool::new(false),
             leaving: CancellationToken::new(),
             closing,
             held: watch::Sender::new(()),
+            tertulia,
         }
     }
 
@@ -176,6 +180,16 @@ impl State {
         if let Some(neighbours) = self.neighbours.as_ref().filter(|_| !self.leaving.is_cancelled()) {
             neighbours.members.say(|about| about.is_draining = false);
         }
+    }
+
+    /// Whether this process delivers to webhooks.
+    pub(super) fn delivers_to_webhooks(&self) -> bool {
+        self.webhooks.delivers()
+    }
+
+    /// Whether this process runs the bulk jobs.
+    pub(super) fn runs_bulk_jobs(&self) -> bool {
+        self.bulk.runs()
     }
 
     /// The library without the limits of a caller. Only for resources that need no token, and for data that belongs to

@@ -2,20 +2,24 @@
 
 use std::{pin::Pin, time::Duration};
 
+use futures_util::{FutureExt as _, TryFutureExt as _, future::ready};
 use sha2::{Digest as _, Sha256};
 use tertulia_actors::{
-    conversation::{ConversationError, ConversationHandle, Done},
+    conversation::{ConversationError, ConversationHandle},
     core::{command::Command, id::CommandKey},
 };
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::webhooks::{
-    context::WebhookContext,
-    definition::WebhookId,
-    lanes::Lane,
-    payload::Payload,
-    record::{self, PendingReply, ReplyRecord},
-    schedule::now,
+use crate::{
+    bulk::DurableCommand,
+    webhooks::{
+        context::WebhookContext,
+        definition::WebhookId,
+        lanes::Lane,
+        payload::Payload,
+        record::{self, PendingReply, ReplyRecord},
+        schedule::now,
+    },
 };
 
 /// How long a command is submitted again while the connection or the conversation cannot accept it.
@@ -26,7 +30,7 @@ const AGAIN_AFTER: Duration = Duration::from_secs(1);
 const MOST_ASKED_AGAIN: usize = 3;
 
 /// The outcome of a command that was accepted.
-type Outcome = Pin<Box<dyn Future<Output = Result<Done, ConversationError>>>>;
+type Outcome = Pin<Box<dyn Future<Output = Result<(), ConversationError>>>>;
 
 /// A reply whose commands were submitted, with the outcome of each submission. After a command that was not accepted,
 /// the remaining commands were not submitted.
@@ -70,11 +74,29 @@ async fn submit(
     loop {
         let (command, digest) = (reply.commands[number].clone(), digest(&reply.commands[number]));
         let submitted = match find(context, webhook, reply).await {
-            Some(handle) => handle.submit_durably(key(reply, number), &digest, command, left(reply), PATIENCE).await,
-            None => Err(ConversationError::UnknownConversation),
+            Some(handle) => {
+                let submitted = handle.submit_durably(key(reply, number), &digest, command, left(reply), PATIENCE);
+                submitted.await.map(|outcome| outcome.map_ok(drop).boxed_local())
+            }
+            None => match &context.elsewhere {
+                Some(connections) => {
+                    let command = DurableCommand {
+                        connection: reply.connection.clone(),
+                        conversation: reply.conversation.clone(),
+                        key: key(reply, number),
+                        digest,
+                        command,
+                        lifetime: u64::try_from(left(reply).as_millis()).unwrap_or(u64::MAX),
+                        caller: Some(webhook.subscriber().into()),
+                    };
+                    // Another node reports the outcome only, so the next command waits for it.
+                    connections.perform(&command).await.map(|()| ready(Ok(())).boxed_local())
+                }
+                None => Err(ConversationError::UnknownConversation),
+            },
         };
         let error = match submitted {
-            Ok(outcome) => return Ok(Box::pin(outcome)),
+            Ok(outcome) => return Ok(outcome),
             Err(error) => error,
         };
         let goes_on = match error {

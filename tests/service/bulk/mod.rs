@@ -5,4 +5,4 @@ mod asking;
 mod carrying;
 mod killed;
 mod matching;
-mod scene;
+pub(crate) mod scene;

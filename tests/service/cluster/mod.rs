@@ -2,8 +2,13 @@
 
 mod acting;
 mod certificates;
+mod deadlines;
+mod duties;
+mod finding;
+mod intake;
 mod moving;
 mod serving;
+mod staged;
 mod views;
 
 use std::{sync::Arc, time::Duration};
@@ -23,6 +28,8 @@ use crate::{
 
 /// What the nodes know each other by.
 const SECRET: &str = "what-only-the-nodes-of-these-tests-know";
+/// Nodes know each other by their secret.
+const BY_SECRET: &str = "secret = { env = \"NODE_SECRET\" }";
 /// The names of the nodes, in their order.
 const NAMES: [&str; 4] = ["a", "b", "c", "d"];
 
@@ -66,23 +73,32 @@ pub(crate) struct Cluster {
 impl Cluster {
     /// Starts `count` nodes with the same `sections`, and waits until the connections that they name run.
     pub(crate) async fn start(count: usize, sections: &str) -> Self {
-        Self::start_with(count, sections, "secret = { env = \"NODE_SECRET\" }").await
+        Self::start_with(count, sections, BY_SECRET).await
     }
 
     /// Starts nodes that know each other by `trust`.
     pub(crate) async fn start_with(count: usize, sections: &str, trust: &str) -> Self {
-        let mut cluster = Self {
+        let mut cluster = Self::prepare_with(count, sections, trust);
+        for number in 0..count {
+            cluster.begin(number).await;
+        }
+        cluster
+    }
+
+    /// An empty database and `count` nodes that do not run yet.
+    pub(crate) fn prepare(count: usize, sections: &str) -> Self {
+        Self::prepare_with(count, sections, BY_SECRET)
+    }
+
+    fn prepare_with(count: usize, sections: &str, trust: &str) -> Self {
+        Self {
             emulator: Arc::new(running::emulator()),
             database: Database::new(),
             sections: sections.to_owned(),
             trust: trust.to_owned(),
             ports: (0..count).map(|_| Port::free()).collect(),
             nodes: (0..count).map(|_| None).collect(),
-        };
-        for number in 0..count {
-            cluster.begin(number).await;
         }
-        cluster
     }
 
     /// Starts the node that does not run.
@@ -157,6 +173,12 @@ impl Cluster {
             }
         };
         timeout(PATIENCE, waiting).await.unwrap()
+    }
+
+    /// Waits until a connection is ready at a certain node.
+    pub(crate) async fn until_runs_at(&self, id: &str, node: usize) {
+        let tertulia = self.node(node).service.tertulia();
+        running::until(|| tertulia.connection(&id.into()).status().is_some_and(|status| status.is_ready())).await;
     }
 
     /// The number of a node that does not have a connection.

@@ -3,7 +3,7 @@
 use std::{
     sync::{Arc, Barrier},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use secrecy::ExposeSecret as _;
@@ -19,7 +19,7 @@ use tertulia_actors::{
         placement::{Acting, Assignment, DutyName, FencingToken},
         tenure::{Beat, LeaseDuration, Standing},
     },
-    engine::{Change, Cluster, Commit, CommitError, Committed, LeaseError, LoginName, Store, Table},
+    engine::{Change, Cluster, ClusterError, Commit, CommitError, Committed, LeaseError, LoginName, Store, Table},
 };
 use tokio::runtime::Builder;
 
@@ -332,6 +332,24 @@ fn a_login_belongs_to_one_duty_until_it_is_returned_or_its_node_is_fenced() {
     let _held = wait(a.cluster.claim(&webhooks, login())).unwrap();
     assert!(fence(&b, &a));
     let _theirs = claim().unwrap();
+}
+
+#[test]
+fn a_duty_whose_return_fails_is_returned_later() {
+    let database = Database::new();
+    let (a, b) = (database.join("a"), database.join("b"));
+    let acting = take(&a, bot());
+    // The node notices the end of the session only when it uses the session.
+    database.session().number(
+        "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name LIKE 'tertulia a duties%'",
+    );
+    wait(a.cluster.hand_back(&acting));
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while let Err(error) = wait(b.cluster.take(bot())) {
+        assert_eq!(error, ClusterError::Held(bot()));
+        assert!(Instant::now() < deadline, "{error}");
+        thread::sleep(Duration::from_millis(20));
+    }
 }
 
 #[test]

@@ -11,6 +11,7 @@ promises!(
     the_last_of_several_changes_of_a_record_stands,
     records_are_listed_by_the_beginning_of_their_keys,
     a_list_continues_after_its_last_record,
+    a_part_of_a_table_is_measured,
     keys_and_values_may_hold_any_bytes,
     a_key_that_no_store_keeps_is_refused_and_has_no_record,
 );
@@ -53,6 +54,20 @@ fn the_last_of_several_changes_of_a_record_stands(store: &impl Store) {
     ];
     change(store, changes);
     assert_eq!(store.scan(TABLE, &key(&[]), None, 10).unwrap(), [record(&["a"], "2"), record(&["c"], "1")]);
+}
+
+fn a_part_of_a_table_is_measured(store: &impl Store) {
+    let inbox = |parts: &[&str], bytes: usize| Change::Put(Table::Inbox, Record::new(key(parts), vec![b'x'; bytes]));
+    let many = (0..600).map(|number| inbox(&["a", &format!("{number:03}")], 10));
+    change(store, many.chain([inbox(&["a\0", "1"], 10), inbox(&["b", "1"], 10)]).collect());
+    let measure = |prefix: &[&str], limit| store.measure(Table::Inbox, &key(prefix), limit).unwrap();
+    let (records, bytes) = measure(&["a"], usize::MAX);
+    assert_eq!(records, 600);
+    // A store may add something to each value.
+    assert!((6_000..=6_600).contains(&bytes), "{bytes}");
+    assert_eq!((measure(&["a"], 300).0, measure(&["a"], 0)), (300, (0, 0)));
+    assert_eq!((measure(&["c"], 10), measure(&[], usize::MAX).0), ((0, 0), 602));
+    assert_eq!(store.measure(Table::Notes, &key(&[]), 10).unwrap(), (0, 0));
 }
 
 fn records_are_listed_by_the_beginning_of_their_keys(store: &impl Store) {

@@ -5,7 +5,7 @@ mod delivering;
 mod early_hints;
 mod giving_up;
 mod killed;
-mod receiver;
+pub(crate) mod receiver;
 mod replies;
 mod replies_killed;
 mod rows;

@@ -1,5 +1,8 @@
 //! Why a command is refused before anything is sent.
 
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::{
@@ -9,7 +12,7 @@ use crate::{
 };
 
 /// A command that was refused; nothing was sent.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Error, Serialize, Deserialize)]
 #[error("conversation {conversation}: {refusal}")]
 pub struct CommandError {
     /// The conversation.
@@ -27,7 +30,8 @@ impl CommandError {
 }
 
 /// Why a command is refused.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Error, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Refusal {
     /// The command needs an open dialog.
     #[error("no open dialog")]
@@ -43,7 +47,7 @@ pub enum Refusal {
     Locked,
     /// This side, or this kind of dialog, does not support the command.
     #[error("{0}")]
-    NotSupported(&'static str),
+    NotSupported(Cow<'static, str>),
     /// The text is empty.
     #[error("the text is empty")]
     TextEmpty,

@@ -24,7 +24,7 @@ impl Planner<'_> {
     /// A later request replaces an earlier one, so it may be repeated.
     pub(super) fn set_csat(&self, rate: u8, resolved: Option<bool>, status: &CsatStatus) -> Result<Plan, Refusal> {
         if let Identity::Brand { .. } = self.me {
-            return Err(Refusal::NotSupported("only a consumer can give a satisfaction"));
+            return Err(Refusal::NotSupported("only a consumer can give a satisfaction".into()));
         }
         if rate > CSAT_MAX {
             return Err(Refusal::BadCsat(rate));

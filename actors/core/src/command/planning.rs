@@ -74,7 +74,7 @@ impl Planner<'_> {
     pub(super) fn agent(&self, what: &'static str) -> Result<&AgentId, Refusal> {
         match self.me {
             Identity::Brand { agent_id, .. } => Ok(agent_id),
-            Identity::Consumer { .. } | Identity::Connector { .. } => Err(Refusal::NotSupported(what)),
+            Identity::Consumer { .. } | Identity::Connector { .. } => Err(Refusal::NotSupported(what.into())),
         }
     }
 
@@ -96,7 +96,7 @@ impl Planner<'_> {
         if dialog.has_messages() {
             Ok(dialog)
         } else {
-            Err(Refusal::NotSupported("a co-browse dialog has no messages"))
+            Err(Refusal::NotSupported("a co-browse dialog has no messages".into()))
         }
     }
 

@@ -93,7 +93,7 @@ impl Planner<'_> {
         let Some(quick_replies) = asked else { return Ok(None) };
         if private {
             let why = "quick replies are for consumers, who do not see what is for agents alone";
-            return Err(Refusal::NotSupported(why));
+            return Err(Refusal::NotSupported(why.into()));
         }
         let Limits { quick_replies: channel, strictness, .. } = *self.limits;
         check_quick_replies(quick_replies, channel, strictness).map_err(Refusal::QuickRepliesInvalid)?;
@@ -122,7 +122,7 @@ impl Planner<'_> {
     pub(super) fn chat_state(&self, dialog: Option<&DialogId>, chat_state: &ChatState) -> Result<Plan, Refusal> {
         let dialog = self.writable_dialog(dialog)?;
         if dialog.dialog_type == Some(DialogType::PostSurvey) {
-            return Err(Refusal::NotSupported("a survey takes no chat states"));
+            return Err(Refusal::NotSupported("a survey takes no chat states".into()));
         }
         let event = MessageContent::ChatState { chat_state: chat_state.clone() };
         Ok(self.publish(dialog, MessageAudience::All, event, Vec::new(), Repeat::Safe))

@@ -101,7 +101,8 @@ impl WrittenNote {
 
 /// Why a note was not written.
 #[non_exhaustive]
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Error, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum NoteError {
     /// The present notes leave no room for even one character ([NT-7](crate::rules#nt-7)).
     #[error("No room left to add agent note")]

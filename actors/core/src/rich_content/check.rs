@@ -3,6 +3,7 @@
 use std::fmt;
 
 use fluent_uri::Uri;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use thiserror::Error;
 
@@ -26,7 +27,7 @@ pub enum Strictness {
 }
 
 /// An invalid value and its position.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Error, Serialize, Deserialize)]
 #[error("{path}{}{problem}", if path.is_empty() { "" } else { ": " })]
 pub struct Invalid {
     /// The path to the value, such as `elements[2].click.actions[0].uri`; empty for the whole content.

@@ -78,6 +78,7 @@ impl<N> Roster<N> {
             client: client.clone(),
             journal: Arc::clone(&process.journal),
             log: Arc::clone(&process.log),
+            _writing: process.log.begin_writing(&origin.connection),
             origin: Arc::clone(origin),
             metrics: Arc::clone(&process.metrics),
             counted: process.metrics.by_connection.of(&origin.connection),

@@ -17,6 +17,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use super::{
     ConnectionContext, IntakeSettings, ReportedWait, StatusBoard,
     agent::{AgentSessions, RestSender},
+    backlog::{Backlog, Emptying},
     grant::{Grant, NotGranted},
     hold_back::HoldBack,
     notes::Notes,
@@ -33,6 +34,7 @@ use crate::{
         roster::{ChildContext, DueQueue, Roster, remembered},
     },
     conversation::ConversationSettings,
+    frame_window::FrameWindow,
     platform::{AgentSession, HttpError},
     subscriber::EventData,
     supervision::Fairness,
@@ -53,6 +55,9 @@ pub(crate) struct Intake {
     /// The conversations that have ended, since when they have.
     pub(super) ended: DueQueue,
     pub(super) hold_back: HoldBack,
+    /// The webhooks that other processes accepted for this connection.
+    backlog: Arc<Backlog>,
+    window: FrameWindow,
     pub(super) outgoing: OutgoingCounts,
     /// Ends delayed histories and running requests.
     pub(super) ending: CancellationToken,
@@ -74,6 +79,8 @@ impl Intake {
         settings: IntakeSettings,
         process: ProcessContext,
         status: Arc<watch::Sender<ConnectionStatus>>,
+        backlog: Arc<Backlog>,
+        window: FrameWindow,
         me: &Addr<Self>,
     ) -> Self {
         let (id, account, proxy) = (settings.id.clone(), settings.account.clone(), settings.proxy.clone());
@@ -119,6 +126,8 @@ impl Intake {
             rest,
             ended: DueQueue::default(),
             hold_back: HoldBack::default(),
+            backlog,
+            window,
             outgoing: OutgoingCounts::default(),
             _ended: ending.clone().drop_guard(),
             ending,
@@ -244,6 +253,17 @@ impl Intake {
         self.tell_children_ready();
     }
 
+    /// Handles what other processes have accepted for this connection, now and from now on.
+    fn empty_inbox(&self, ctx: &mut Context<Self>) {
+        let process = self.context.process.clone();
+        if !process.journal.store().is_some_and(|store| store.is_shared()) {
+            return;
+        }
+        let (id, backlog, window) = (self.settings.id.clone(), Arc::clone(&self.backlog), self.window.clone());
+        let emptying = Emptying { id, process, backlog, window, connection: ctx.address() };
+        ctx.spawn(emptying.run().into_actor(self));
+    }
+
     fn fail(&mut self, error: &HttpError) {
         let reason = format!("{}: {error}", FailureReason::CredentialsRefused);
         self.end_in(FailureReason::CredentialsRefused, reason);
@@ -265,6 +285,9 @@ impl Actor for Intake {
             intake.sweep_children(Instant::now());
             intake.let_sleep();
         });
+        if self.roster.is_restored() {
+            self.empty_inbox(ctx);
+        }
         if self.is_ready() {
             return;
         }
@@ -285,6 +308,7 @@ impl Actor for Intake {
             intake.roster.restore(conversations);
             if is_first {
                 intake.take_up_holds(holds);
+                intake.empty_inbox(ctx);
             }
             intake.start(ctx);
         }));

@@ -8,7 +8,7 @@ use secrecy::{ExposeSecret, SecretString};
 use tertulia_core::{id::ConnectionId, webhook};
 use tokio::{sync::watch, time::timeout};
 
-use super::{Intake, IntakeSettings, WebhookArrived, escalation::Replay};
+use super::{Intake, IntakeSettings, WebhookArrived, backlog::Backlog, escalation::Replay};
 use crate::{
     connection::{ConnectionError, ConnectionStatus, ProcessContext, Restart, Stop},
     conversation::{FramePermit, Handled},
@@ -31,6 +31,8 @@ pub(crate) struct WebhookInbox {
     metrics: Arc<Metrics>,
     /// Limits the notifications that are accepted but not handled yet.
     window: FrameWindow,
+    /// The webhooks that other processes accepted for this connection.
+    pub(crate) backlog: Arc<Backlog>,
     /// Whether the effect of a notification survives the process.
     keeps: bool,
 }
@@ -47,9 +49,12 @@ impl WebhookInbox {
         let window = FrameWindow::new(settings.max_unhandled, Arc::clone(&process.unhandled));
         let metrics = Arc::clone(&process.metrics);
         let keeps = process.journal.keeps();
-        let address =
-            start_guarded_in(arbiter, options, move |ctx| Intake::new(settings, process, status, &ctx.address()));
-        Self { id, address, secret, metrics, window, keeps }
+        let backlog = Backlog::new(&process);
+        let (waiting, places) = (Arc::clone(&backlog), window.clone());
+        let address = start_guarded_in(arbiter, options, move |ctx| {
+            Intake::new(settings, process, status, waiting, places, &ctx.address())
+        });
+        Self { id, address, secret, metrics, window, backlog, keeps }
     }
 
     pub(crate) fn stop(&self) {
@@ -77,7 +82,15 @@ impl WebhookInbox {
         })
     }
 
-    pub(crate) async fn take(&self, body: Bytes) -> Result<(), ConnectionError> {
+    /// Takes a webhook that has just arrived. Webhooks that other processes accepted are handled first.
+    pub(crate) async fn take_new(&self, body: Bytes) -> Result<(), ConnectionError> {
+        if !self.backlog.is_empty() {
+            return Err(ConnectionError::Overloaded(self.id.clone()));
+        }
+        self.take(body).await
+    }
+
+    async fn take(&self, body: Bytes) -> Result<(), ConnectionError> {
         let overloaded = || ConnectionError::Overloaded(self.id.clone());
         let place = self.window.try_take(body.len()).ok_or_else(overloaded)?;
         let (place, freed) = FramePermit::watched(place);

@@ -2,6 +2,7 @@
 
 mod actor;
 mod agent;
+mod backlog;
 mod children;
 mod escalation;
 mod forward;

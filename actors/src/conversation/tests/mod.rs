@@ -57,6 +57,7 @@ pub(crate) fn upstream(parent: Recipient<ChildReport>, requests: Recipient<Ask>)
     let metrics = Arc::new(Metrics::default());
     let platform = Platform::new(PlatformSettings::default()).unwrap();
     let journal = Journal::forgetful();
+    let log = Arc::new(Log::new(Arc::clone(&journal), Arc::new(RoutingTable::default()), Arc::clone(&metrics)));
     Upstream {
         parent,
         policy: Arc::default(),
@@ -67,7 +68,8 @@ pub(crate) fn upstream(parent: Recipient<ChildReport>, requests: Recipient<Ask>)
         drill: None,
         requests,
         client: PlatformClient::through(None, platform, "12345678".into()),
-        log: Arc::new(Log::new(Arc::clone(&journal), Arc::new(RoutingTable::default()), Arc::clone(&metrics))),
+        _writing: log.begin_writing(&"bot".into()),
+        log,
         journal,
         origin: Arc::new(Origin { account: "12345678".into(), connection: "bot".into() }),
         counted: Arc::default(),

@@ -6,6 +6,7 @@ mod shared;
 mod tests;
 
 use std::{
+    collections::HashMap,
     fmt, mem,
     sync::{
         Arc, Condvar, Mutex, PoisonError,
@@ -16,7 +17,7 @@ use std::{
 };
 
 use prometheus_client::metrics::histogram::Histogram;
-use tertulia_core::placement::Acting;
+use tertulia_core::placement::{Acting, DutyName, FencingToken};
 use tokio::{
     sync::{Semaphore, oneshot, watch},
     time::timeout,
@@ -108,6 +109,7 @@ impl Journal {
                 window: Window::default(),
                 advance: Mutex::new(()),
                 healthy: AtomicBool::new(true),
+                lost: watch::Sender::default(),
                 commits: Latency::default(),
                 steps: steps(),
                 followed: AtomicU64::new(Tenure::now().0),
@@ -133,6 +135,19 @@ impl Journal {
     /// Waits while this process may not act, before something is sent to others; `false` if it may never act again.
     pub async fn may_act(&self) -> bool {
         SendGate::new(self.cluster.tenure()).pass().await.is_ok()
+    }
+
+    /// The newest right to each duty with which a step was refused, because another node has the duty.
+    pub(crate) fn lost(&self) -> watch::Receiver<HashMap<DutyName, FencingToken>> {
+        self.shared.lost.subscribe()
+    }
+
+    /// Waits until a step made with this right is refused because another node has the duty.
+    pub async fn until_lost(&self, acting: &Acting) {
+        let is_lost =
+            |lost: &HashMap<DutyName, FencingToken>| lost.get(&acting.duty).is_some_and(|token| *token >= acting.token);
+        // An error is impossible: the sender is part of this journal.
+        let _ = self.lost().wait_for(is_lost).await;
     }
 
     /// The store itself, for callers that may block.

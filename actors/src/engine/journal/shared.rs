@@ -1,6 +1,7 @@
 //! The threads of the journal: one writes, and one follows the events of other writers.
 
 use std::{
+    collections::HashMap,
     mem,
     sync::{
         Arc, Condvar, Mutex, MutexGuard, PoisonError,
@@ -12,6 +13,7 @@ use std::{
 
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use tertulia_core::{
+    placement::{DutyName, FencingToken},
     session::{Backoff, Millis},
     time::Timestamp,
 };
@@ -59,6 +61,8 @@ pub(super) struct Shared {
     /// Held while the window and `committed` advance, and during a commit, whose events need not be read back.
     pub(super) advance: Mutex<()>,
     pub(super) healthy: AtomicBool,
+    /// The newest right to each duty with which a step was refused, because another node has the duty.
+    pub(super) lost: watch::Sender<HashMap<DutyName, FencingToken>>,
     pub(super) commits: Latency,
     /// The steps of each commit.
     pub(super) steps: Histogram,
@@ -113,6 +117,10 @@ impl Shared {
                 }
                 Err(CommitError::Lost(duties)) => {
                     tracing::warn!(?duties, "other nodes have these duties; what was done for them is not kept");
+                    let rights = batch.rights().iter().filter(|right| duties.contains(&right.duty));
+                    self.lost.send_modify(|lost| {
+                        lost.extend(rights.map(|right| (right.duty.clone(), right.token)));
+                    });
                     batch = batch.without(&duties);
                 }
                 Err(error) => {

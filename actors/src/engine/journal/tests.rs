@@ -2,6 +2,7 @@
 
 use std::{num::NonZeroUsize, sync::mpsc, time::Duration};
 
+use futures_util::FutureExt as _;
 use prometheus_client::{encoding::text::encode, registry::Registry};
 
 use super::*;
@@ -88,4 +89,27 @@ fn the_lag_of_the_log_is_the_time_since_readers_had_all_events() {
     }
     journal.close();
     assert_eq!(journal.tail_lag(), None, "closed");
+}
+
+#[tokio::test]
+async fn a_right_is_lost_with_the_first_step_that_is_refused() {
+    let store = Arc::new(MemoryStore::new(NonZeroUsize::MIN));
+    let journal = Journal::start(Arc::clone(&store) as Arc<dyn Store>, Retention::default()).unwrap();
+    let take = async || journal.cluster().take(DutyName::Bulk).await.unwrap();
+    let (older, newer) = (take().await, take().await);
+    let other = journal.cluster().take(DutyName::Webhooks).await.unwrap();
+    let keep = async |acting: &Acting| {
+        let record = Record::new(RecordKey::of(&["a"]), Vec::new());
+        journal.keep_for(Some(acting.clone()), vec![Change::Put(Table::Notes, record)]).await
+    };
+    for right in [&newer, &other] {
+        keep(right).await.unwrap();
+    }
+    assert!(journal.until_lost(&older).now_or_never().is_none(), "nothing was refused yet");
+    keep(&older).await.unwrap_err();
+    journal.until_lost(&older).await;
+    for right in [&newer, &other] {
+        assert!(journal.until_lost(right).now_or_never().is_none());
+    }
+    journal.close();
 }

@@ -3,6 +3,7 @@
 mod agent;
 mod connector;
 pub(crate) mod endpoint;
+mod inbox;
 mod same_as_socket;
 mod stateless;
 

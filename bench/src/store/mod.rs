@@ -1,7 +1,11 @@
-//! The embedded store alone: commits of typical steps, and opening a store with many of them.
+//! The stores alone: commits of typical steps, opening an embedded store with many of them, and nodes on one database.
 //!
-//! Each part runs in its own process, so that its memory does not include that of the previous part. A step is one
-//! event of 500 bytes, and one conversation of 2,000 bytes that replaces the previous version. Every commit is durable.
+//! Each part runs in its own process, so that its memory does not include that of the previous part. Every commit is
+//! durable.
+
+mod journal;
+mod nodes;
+mod steps;
 
 use std::{
     path::{Path, PathBuf},
@@ -14,14 +18,14 @@ use anyhow::Context as _;
 use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use tertulia::engine::embedded::EmbeddedStore;
-use tertulia_actors::engine::{
-    Change, Commit, Journal, Loggable, NewEvent, Record, RecordKey, Retention, Step, Store, Table,
-};
+use tertulia_actors::engine::{Journal, RecordKey, Retention, Store, Table};
 
 use crate::{machine::Machine, process::processor_time, process::resident_bytes, report::Latency};
 
-const EVENT: usize = 500;
-const SNAPSHOT: usize = 2_000;
+use journal::drive;
+use nodes::Shared;
+use steps::Steps;
+
 /// Records per read.
 const PAGE: usize = 1_000;
 
@@ -43,6 +47,9 @@ pub(crate) struct Plan {
     /// Events in the store that is opened; the last number of conversations is used for it
     #[arg(long, value_name = "N", default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1..))]
     events: u64,
+    /// Nodes on a temporary Postgres in that directory, beside the embedded store; one run for each number, and nothing else is measured
+    #[arg(long, value_name = "N", value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..))]
+    nodes: Vec<u32>,
 }
 
 /// One part, in its own process.
@@ -52,6 +59,8 @@ pub(crate) enum Part {
     Commit { directory: PathBuf, conversations: u64, together: u64, duration: u64 },
     /// Steps through the journal, which groups them
     Journal { directory: PathBuf, conversations: u64, duration: u64 },
+    /// Steps of several nodes on one database, each through its journal
+    Nodes { directory: PathBuf, conversations: u64, duration: u64, nodes: u32 },
     /// Fills a store and ends as if killed
     Fill { directory: PathBuf, conversations: u64, events: u64 },
     /// Opens the store and reads every conversation
@@ -78,6 +87,9 @@ struct Opened {
 /// Measures and prints all parts.
 pub(crate) fn run(plan: &Plan) -> anyhow::Result<()> {
     println!("{}\n", Machine::here());
+    if !plan.nodes.is_empty() {
+        return run_nodes(plan);
+    }
     println!(
         "| conversations | steps of a commit | steps/s | own processor time per step | commit p50 / p99 / max | memory |"
     );
@@ -107,6 +119,28 @@ pub(crate) fn run(plan: &Plan) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Measures nodes on one database beside the embedded store.
+fn run_nodes(plan: &Plan) -> anyhow::Result<()> {
+    println!("| conversations | engine | steps/s | step until durable p50 / p99 / max | until another node sees it |");
+    println!("| ---: | --- | ---: | ---: | ---: |");
+    for &conversations in &plan.conversations {
+        let store = tempfile::tempdir_in(&plan.directory)?;
+        let [conversations, duration] = [conversations, plan.duration].map(|number| number.to_string());
+        let Commits { steps_per_second, commit, .. } =
+            part("journal", store.path(), &[conversations.clone(), duration.clone()])?;
+        println!("| {conversations} | embedded | {steps_per_second:.0} | {} | |", commit.in_milliseconds());
+        for nodes in &plan.nodes {
+            let directory = tempfile::tempdir_in(&plan.directory)?;
+            let arguments = [conversations.clone(), duration.clone(), nodes.to_string()];
+            let Shared { steps_per_second, commit, seen } = part("nodes", directory.path(), &arguments)?;
+            let seen = seen.map(|seen| seen.in_milliseconds()).unwrap_or_default();
+            let commit = commit.in_milliseconds();
+            println!("| {conversations} | Postgres, nodes: {nodes} | {steps_per_second:.0} | {commit} | {seen} |");
+        }
+    }
+    Ok(())
+}
+
 /// Measures one part and prints it as JSON.
 pub(crate) fn measure(part: Part) -> anyhow::Result<()> {
     let json = match part {
@@ -115,6 +149,9 @@ pub(crate) fn measure(part: Part) -> anyhow::Result<()> {
         }
         Part::Journal { directory, conversations, duration } => {
             serde_json::to_string(&journal(&directory, conversations, Duration::from_secs(duration))?)?
+        }
+        Part::Nodes { directory, conversations, duration, nodes } => {
+            serde_json::to_string(&nodes::measure(&directory, conversations, Duration::from_secs(duration), nodes)?)?
         }
         Part::Fill { directory, conversations, events } => return fill(&directory, conversations, events),
         Part::Open { directory } => serde_json::to_string(&open(&directory)?)?,
@@ -148,61 +185,9 @@ fn started(name: &str, store: &Path, arguments: &[String]) -> anyhow::Result<pro
     command.output().context("cannot start a part")
 }
 
-/// Steps in a pseudo-random order, with every conversation's first step at the beginning.
-struct Steps {
-    conversations: u64,
-    next: u64,
-    commits: u64,
-    state: u64,
-    text: Arc<str>,
-}
-
-impl Steps {
-    fn new(conversations: u64) -> Self {
-        let mut steps = Self { conversations, next: 1, commits: 0, state: 0x9e37_79b9_7f4a_7c15, text: "".into() };
-        // Half of the text can be compressed, as in JSON.
-        steps.text = (0..400).map(|_| format!("\"member\":\"{:016x}\",", steps.random())).collect::<String>().into();
-        steps
-    }
-
-    fn random(&mut self) -> u64 {
-        self.state ^= self.state << 13;
-        self.state ^= self.state >> 7;
-        self.state ^= self.state << 17;
-        self.state
-    }
-
-    fn part(&mut self, length: usize) -> bytes::Bytes {
-        let start = self.random() as usize % (self.text.len() - length);
-        bytes::Bytes::copy_from_slice(&self.text.as_bytes()[start..start + length])
-    }
-
-    fn next(&mut self) -> (NewEvent, Change) {
-        let (offset, random) = (self.next, self.random());
-        self.next += 1;
-        let number = if offset <= self.conversations { offset - 1 } else { random % self.conversations };
-        let conversation = format!("{:08x}-aaaa-4bbb-8ccc-{number:012x}", number.wrapping_mul(2_654_435_761) as u32);
-        let key = RecordKey::of(&["bots-1", &conversation]);
-        let event = NewEvent {
-            connection: "bots-1".into(),
-            conversation: Some(conversation.into()),
-            name: "message".into(),
-            json: self.part(EVENT),
-        };
-        (event, Change::Put(Table::Snapshots, Record::new(key, self.part(SNAPSHOT))))
-    }
-
-    /// The next commit, of `count` steps.
-    fn together(&mut self, count: u64) -> Commit {
-        let (events, changes) = (0..count).map(|_| self.next()).unzip();
-        self.commits += 1;
-        Commit { number: self.commits, events, changes, ..Commit::default() }
-    }
-}
-
 /// A store that contains every conversation, and the steps that follow.
 fn prepared(directory: &Path, conversations: u64) -> anyhow::Result<(EmbeddedStore, Steps)> {
-    let (store, mut steps) = (EmbeddedStore::open(directory)?, Steps::new(conversations));
+    let (store, mut steps) = (EmbeddedStore::open(directory)?, Steps::of("bots-1", conversations));
     let mut left = conversations;
     while left > 0 {
         let count = left.min(1_000);
@@ -234,42 +219,14 @@ fn commit(directory: &Path, conversations: u64, together: u64, duration: Duratio
     })
 }
 
-struct Event(NewEvent);
-
-impl Loggable for Event {
-    fn stored(&self) -> NewEvent {
-        self.0.clone()
-    }
-}
-
-/// Sends steps as fast as the journal accepts them, with few enough in flight to stay below the journal's limits. The
-/// latency is the time from a step until it is durable.
+/// The latency is the time from a step until it is durable.
 fn journal(directory: &Path, conversations: u64, duration: Duration) -> anyhow::Result<Commits> {
+    // Few enough to stay below the journal's limits.
     const IN_FLIGHT: usize = 2_000;
     let (store, mut steps) = prepared(directory, conversations)?;
     let journal = Journal::start(Arc::new(store), Retention::default())?;
-    let (done, finished) = std::sync::mpsc::sync_channel(IN_FLIGHT);
-    let mut micros = Histogram::<u64>::new(3)?;
-    let (mut made, mut in_flight, processor) = (0_u64, 0, processor_time()?);
-    let started = Instant::now();
-    while started.elapsed() < duration || in_flight > 0 {
-        while in_flight < IN_FLIGHT && started.elapsed() < duration {
-            let (event, put) = steps.next();
-            let (done, begun) = (done.clone(), Instant::now());
-            let then = Box::new(move |_: Result<_, _>| {
-                let _ = done.send(begun.elapsed());
-            });
-            let events: Vec<Arc<dyn Loggable>> = vec![Arc::new(Event(event))];
-            journal.append(Step { events, changes: vec![put], then: Some(then), ..Step::default() });
-            in_flight += 1;
-        }
-        let took = finished.recv().context("the journal ended")?;
-        for took in std::iter::once(took).chain(finished.try_iter()) {
-            micros.record(u64::try_from(took.as_micros())?)?;
-            in_flight -= 1;
-            made += 1;
-        }
-    }
+    let (processor, started) = (processor_time()?, Instant::now());
+    let (made, micros) = drive(&journal, &mut steps, IN_FLIGHT, duration, None)?;
     Ok(Commits {
         steps_per_second: made as f64 / started.elapsed().as_secs_f64(),
         processor_micros_per_step: (processor_time()? - processor).as_micros() as f64 / made as f64,

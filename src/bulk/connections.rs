@@ -1,0 +1,140 @@
+//! The connections that jobs act through, wherever they run.
+
+use std::{sync::Arc, time::Duration};
+
+use futures_util::{FutureExt as _, future::BoxFuture};
+use serde::{Deserialize, Serialize};
+use tertulia_actors::{
+    Tertulia,
+    connection::ConnectionStatus,
+    conversation::ConversationError,
+    core::{
+        command::{Command, Identity},
+        id::{AccountId, AgentId, CommandKey, ConnectionId, ConversationId, UserId},
+        session::Phase,
+    },
+};
+
+/// How long to wait for the outcome of a command.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The outcome of a command.
+pub(crate) type Outcome = Result<(), ConversationError>;
+
+/// The connections that jobs act through: those of this process, or those of all nodes.
+pub(crate) trait Connections: Send + Sync + 'static {
+    /// All connections.
+    fn all(&self) -> Vec<ConnectionId>;
+
+    /// The state of a connection; `None` if it does not exist.
+    fn state<'a>(&'a self, connection: &'a ConnectionId) -> BoxFuture<'a, Option<ConnectionState>>;
+
+    /// Runs a command. The same command again, under the same key, has its effect once.
+    fn perform<'a>(&'a self, command: &'a DurableCommand) -> BoxFuture<'a, Outcome>;
+}
+
+/// The state of a connection, as far as jobs need it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ConnectionState {
+    pub(crate) presence: Presence,
+    /// The account; unknown while the connection moves to another node.
+    pub(crate) account: Option<AccountId>,
+    /// The agent, once a login of an agent has shown it.
+    pub(crate) agent: Option<AgentId>,
+    /// The agent's public id, if it is known.
+    pub(crate) user: Option<UserId>,
+    /// How many requests the platform has refused because there were too many.
+    pub(crate) throttled: u64,
+}
+
+/// Whether commands can be sent through a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Presence {
+    /// The connection is ready.
+    Ready,
+    /// The connection has failed for good, or was stopped.
+    Ended,
+    /// The connection is expected to return.
+    Away,
+}
+
+/// A command of a job.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct DurableCommand {
+    pub(crate) connection: ConnectionId,
+    pub(crate) conversation: ConversationId,
+    pub(crate) key: CommandKey,
+    /// Differs between different commands with the same key.
+    pub(crate) digest: String,
+    pub(crate) command: Command,
+    /// How long the command may wait until it is sent, in milliseconds. Afterwards it is never sent.
+    pub(crate) lifetime: u64,
+    pub(crate) caller: Option<Arc<str>>,
+}
+
+impl ConnectionState {
+    /// The state of a connection that no node runs at the moment.
+    pub(crate) fn away() -> Self {
+        Self { presence: Presence::Away, account: None, agent: None, user: None, throttled: 0 }
+    }
+
+    /// The state of a connection of this process; `None` if this process does not run it.
+    pub(crate) fn here(tertulia: &Tertulia, connection: &ConnectionId) -> Option<Self> {
+        let status = tertulia.connection(connection).status()?;
+        let presence = if status.has_ended() {
+            Presence::Ended
+        } else if status.is_ready() {
+            Presence::Ready
+        } else {
+            Presence::Away
+        };
+        let ConnectionStatus { account, agent_id: agent, user_id: user, throttled, .. } = status;
+        Some(Self { presence, account: Some(account), agent, user, throttled })
+    }
+
+    /// The agent who acts, as far as it is known.
+    pub(crate) fn identity(&self) -> Option<Identity> {
+        let (account, agent_id) = (self.account.clone()?, self.agent.clone()?);
+        let user_id = self.user.clone().unwrap_or_else(|| agent_id.as_str().into());
+        Some(Identity::Brand { account, agent_id, user_id, name: None })
+    }
+}
+
+impl DurableCommand {
+    /// Runs the command in this process; `None` if this process does not run the connection, or ends it.
+    pub(crate) async fn perform_here(&self, tertulia: &Tertulia) -> Option<Outcome> {
+        let connection = tertulia.connection(&self.connection);
+        let runs = || connection.status().filter(|status| !matches!(status.state, Phase::Idle | Phase::Stopped));
+        if runs()?.has_ended() {
+            return Some(Err(ConversationError::NotConnected));
+        }
+        let Some(conversation) = connection.conversation(&self.conversation) else {
+            // A connection that ends forgets its conversations.
+            return runs().map(|_| Err(ConversationError::UnknownConversation));
+        };
+        let (key, lifetime) = (self.key.clone(), Duration::from_millis(self.lifetime));
+        let conversation = conversation.called_by(self.caller.clone());
+        let done = conversation.perform_durably(key, &self.digest, self.command.clone(), lifetime, PATIENCE).await;
+        Some(done.map(drop))
+    }
+}
+
+/// The connections of this process.
+pub(super) struct Here(pub(super) Arc<Tertulia>);
+
+impl Connections for Here {
+    fn all(&self) -> Vec<ConnectionId> {
+        self.0.connections()
+    }
+
+    fn state<'a>(&'a self, connection: &'a ConnectionId) -> BoxFuture<'a, Option<ConnectionState>> {
+        async move { ConnectionState::here(&self.0, connection) }.boxed()
+    }
+
+    fn perform<'a>(&'a self, command: &'a DurableCommand) -> BoxFuture<'a, Outcome> {
+        async move { command.perform_here(&self.0).await.unwrap_or(Err(ConversationError::NotConnected)) }.boxed()
+    }
+}

@@ -1,0 +1,86 @@
+//! Requests to other nodes from any thread. One task sends them, because connections to nodes belong to a thread.
+
+use std::{sync::Arc, time::Duration};
+
+use actix_web::http::StatusCode;
+use bytes::Bytes;
+use http::Method;
+use tokio::{
+    sync::{mpsc, oneshot},
+    task::JoinSet,
+};
+use tokio_util::task::AbortOnDropHandle;
+
+use super::{
+    peers::{PeerError, PeerRequest, read},
+    trust::NodeTrust,
+};
+
+/// Requests that may wait for the task. Further callers wait.
+const WAITING: usize = 64;
+/// Requests that are under way at a time. Further requests wait.
+const TOGETHER: usize = 256;
+
+/// Sends requests to other nodes. Dropping it ends the requests that are under way.
+pub(super) struct PeerCalls {
+    calls: mpsc::Sender<PeerCall>,
+    _task: AbortOnDropHandle<()>,
+}
+
+/// A request with a body, and the channel for its answer.
+struct PeerCall {
+    address: String,
+    path: &'static str,
+    body: Bytes,
+    within: Duration,
+    reply: oneshot::Sender<Result<(StatusCode, Bytes), PeerError>>,
+}
+
+impl PeerCalls {
+    /// Starts the task. Must be called inside an actix system.
+    pub(super) fn start(trust: NodeTrust) -> Self {
+        let (calls, received) = mpsc::channel(WAITING);
+        Self { calls, _task: AbortOnDropHandle::new(actix_rt::spawn(run(trust, received))) }
+    }
+
+    /// Posts `body`, and returns the status and the body of the answer. Dropping the future ends the request.
+    pub(super) async fn post(
+        &self,
+        address: String,
+        path: &'static str,
+        body: Bytes,
+        within: Duration,
+    ) -> Result<(StatusCode, Bytes), PeerError> {
+        let (reply, answer) = oneshot::channel();
+        let ending = || PeerError::NotSent("the process is ending".to_owned());
+        self.calls.send(PeerCall { address, path, body, within, reply }).await.map_err(|_| ending())?;
+        answer.await.unwrap_or_else(|_| Err(PeerError::NoAnswer("the process is ending".to_owned())))
+    }
+}
+
+async fn run(trust: NodeTrust, mut calls: mpsc::Receiver<PeerCall>) {
+    let (trust, mut under_way) = (Arc::new(trust), JoinSet::new());
+    loop {
+        tokio::select! {
+            call = calls.recv(), if under_way.len() < TOGETHER => match call {
+                Some(call) => drop(under_way.spawn_local(serve(Arc::clone(&trust), call))),
+                None => return,
+            },
+            Some(_) = under_way.join_next() => {}
+        }
+    }
+}
+
+async fn serve(trust: Arc<NodeTrust>, PeerCall { address, path, body, within, mut reply }: PeerCall) {
+    let request = PeerRequest { method: Method::POST, address: &address, path, headers: Vec::new(), within };
+    let asking = async {
+        let answer = request.send(&trust, body).await?;
+        Ok((answer.status(), read(answer).await?))
+    };
+    let answer = tokio::select! {
+        answer = asking => answer,
+        () = reply.closed() => return,
+    };
+    // The caller may be gone.
+    let _ = reply.send(answer);
+}

@@ -1,0 +1,41 @@
+//! Rows for other nodes only: the state of a connection of this node, and commands for its conversations.
+
+use actix_web::{
+    HttpResponse, ResponseError as _,
+    http::StatusCode,
+    web::{self, Data, Json, ServiceConfig},
+};
+use tertulia_actors::core::{id::ConnectionId, placement::DutyName};
+
+use super::Neighbours;
+use crate::{
+    bulk::{ConnectionState, DurableCommand},
+    cluster::{COMMANDS, STATE},
+    gateway::{problem::Problem, state::State},
+};
+
+pub(in crate::gateway) fn routes(config: &mut ServiceConfig) {
+    config.route(STATE, web::post().to(state)).route(COMMANDS, web::post().to(perform));
+}
+
+fn not_here() -> HttpResponse {
+    Problem::new(StatusCode::MISDIRECTED_REQUEST, "node-away", "another node does this").error_response()
+}
+
+/// The state of a connection, after everything that it wrote is durable.
+async fn state(state: Data<State>, connection: Json<ConnectionId>) -> HttpResponse {
+    let tertulia = state.everything();
+    tertulia.journal().settled().await;
+    ConnectionState::here(tertulia, &connection).map_or_else(not_here, |found| HttpResponse::Ok().json(found))
+}
+
+/// Runs a command, and answers with its outcome.
+async fn perform(state: Data<State>, neighbours: Data<Neighbours>, command: Json<DurableCommand>) -> HttpResponse {
+    let members = &neighbours.members;
+    let is_leaving = members.view().borrow().is_leaving(&DutyName::Connection(command.connection.clone()));
+    if is_leaving || !members.tenure().may_act() {
+        return not_here();
+    }
+    let outcome = command.perform_here(state.everything()).await;
+    outcome.map_or_else(not_here, |outcome| HttpResponse::Ok().json(outcome))
+}
