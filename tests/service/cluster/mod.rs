@@ -1,5 +1,6 @@
 //! Several services in this process as nodes on one database, in front of one platform stand-in.
 
+mod acting;
 mod certificates;
 mod deadlines;
 mod duties;

@@ -173,7 +173,7 @@ impl Walk {
 
 /// The rows that act, by the description: every `POST` and `PUT`, but for the copy of the store, which changes nothing,
 /// the platform's own webhooks, which know no keys, and requests to its other services, which refuse keys.
-fn acting(document: &Value) -> BTreeSet<String> {
+pub(crate) fn acting(document: &Value) -> BTreeSet<String> {
     let mut acting = BTreeSet::new();
     for (path, item) in document["paths"].as_object().unwrap() {
         for (method, operation) in item.as_object().unwrap() {

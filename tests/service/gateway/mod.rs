@@ -11,7 +11,7 @@ mod files;
 mod idempotency;
 mod intake;
 mod kept;
-mod keys;
+pub(crate) mod keys;
 mod messages;
 mod notes;
 mod origins;

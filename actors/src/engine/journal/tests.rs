@@ -3,6 +3,7 @@
 use std::{num::NonZeroUsize, sync::mpsc, time::Duration};
 
 use futures_util::FutureExt as _;
+use prometheus_client::{encoding::text::encode, registry::Registry};
 
 use super::*;
 use crate::engine::{FaultyStore, MemoryStore, Record, RecordKey, StoreFault, Table};
@@ -51,6 +52,43 @@ fn steps_are_appended_while_the_store_stands_still() {
     let outcomes: Vec<(usize, bool)> = kept.iter().take(STEPS).collect();
     assert!(outcomes.into_iter().eq((0..STEPS).map(|step| (step, true))), "each is kept, in order");
     journal.close();
+}
+
+#[test]
+fn each_commit_is_counted_with_its_steps() {
+    let store = Arc::new(FaultyStore::new(StoreFault::StandsStill));
+    let journal = Journal::start(Arc::clone(&store) as Arc<dyn Store>, Retention::default()).unwrap();
+    let (outcomes, kept) = mpsc::channel();
+    for number in 0..10 {
+        let change = Change::Put(Table::Notes, Record::new(RecordKey::of(&["note", &number.to_string()]), ""));
+        let outcomes = outcomes.clone();
+        let then: AfterCommit = Box::new(move |outcome| outcomes.send(outcome.is_ok()).unwrap());
+        journal.append(Step { changes: vec![change], then: Some(then), ..Step::default() });
+    }
+    store.set(StoreFault::None);
+    assert!(kept.iter().take(10).all(|is_kept| is_kept));
+    let (mut registry, mut text) = (Registry::default(), String::new());
+    registry.register("steps", "Steps", journal.commit_steps().clone());
+    encode(&mut text, &registry).unwrap();
+    assert!(text.contains("\nsteps_sum 10.0\n"), "{text}");
+    assert_eq!(journal.tail_lag(), None, "nobody else writes");
+    journal.close();
+}
+
+/// A log whose newest events cannot be read is behind since it was last read, and is not when it can be read again.
+#[test]
+fn the_lag_of_the_log_is_the_time_since_readers_had_all_events() {
+    let store = MemoryStore::shared(NonZeroUsize::MAX, 1).remove(0);
+    let journal = Journal::start(Arc::new(store), Retention::default()).unwrap();
+    let was_long_ago = Tenure::now().before(Duration::from_secs(100)).0;
+    journal.shared.followed.store(was_long_ago, Ordering::Relaxed);
+    let deadline = std::time::Instant::now() + Duration::from_secs(60);
+    while journal.tail_lag().unwrap() > Duration::from_secs(50) {
+        assert!(std::time::Instant::now() < deadline, "it is never read");
+        thread::yield_now();
+    }
+    journal.close();
+    assert_eq!(journal.tail_lag(), None, "closed");
 }
 
 #[tokio::test]
