@@ -160,7 +160,7 @@ impl Jobs {
     }
 
     async fn ask(&self, job: &Job, item: &Item) -> Result<Verdict, StoreError> {
-        let not_connected = || Ok(judge::<()>(&job.operation, &Err(ConversationError::NotConnected)));
+        let not_connected = || Ok(judge(&job.operation, &Err(ConversationError::NotConnected)));
         let Some(connection) = &item.connection else { return not_connected() };
         if self.state(item).await.is_none_or(|state| state.presence == Presence::Ended) {
             return not_connected();

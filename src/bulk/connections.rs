@@ -138,3 +138,71 @@ impl Connections for Here {
         async move { command.perform_here(&self.0).await.unwrap_or(Err(ConversationError::NotConnected)) }.boxed()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tertulia_actors::core::{
+        command::{CommandError, Refusal},
+        ums::AnswerError,
+    };
+
+    use super::*;
+
+    fn command() -> DurableCommand {
+        DurableCommand {
+            connection: "bots-1".into(),
+            conversation: "c".into(),
+            key: "k".into(),
+            digest: "close".to_owned(),
+            command: Command::Close,
+            lifetime: 30_000,
+            caller: Some("operator".into()),
+        }
+    }
+
+    /// What `value` is after its way to another node.
+    fn sent<T: Serialize + serde::de::DeserializeOwned>(value: &T) -> T {
+        serde_json::from_slice(&serde_json::to_vec(value).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn commands_outcomes_and_states_arrive_at_other_nodes_as_they_were() {
+        let arrived = sent(&command());
+        assert_eq!(format!("{arrived:?}"), format!("{:?}", command()));
+        let refusals = [Refusal::Locked, Refusal::SameAgent("1.2".into()), Refusal::NotSupported("why".into())];
+        let invalid = refusals.map(|refusal| CommandError { conversation: "c".into(), refusal }.into());
+        let refused = AnswerError::Refused { code: 404, text: "no".to_owned() }.into();
+        let unknown = ConversationError::OutcomeUnknown { key: "k".into() };
+        let failures = [refused, unknown, ConversationError::NotConnected, ConversationError::TimedOut];
+        for outcome in failures.into_iter().chain(invalid).map(Err).chain([Ok(())]) {
+            assert_eq!(sent(&outcome), outcome);
+        }
+        let ready = ConnectionState { presence: Presence::Ready, account: Some("1".into()), ..ConnectionState::away() };
+        assert_eq!(sent(&ready), ready);
+    }
+
+    #[test]
+    fn an_agent_is_known_by_its_own_id_until_its_public_one_is_known() {
+        let known = |agent: Option<&str>, user: Option<&str>| {
+            let state = ConnectionState {
+                account: Some("1".into()),
+                agent: agent.map(Into::into),
+                user: user.map(Into::into),
+                ..ConnectionState::away()
+            };
+            state.identity().and_then(|identity| identity.user_id().cloned())
+        };
+        assert_eq!(known(None, Some("pid-7")), None, "a consumer");
+        assert_eq!(known(Some("1.7"), Some("pid-7")), Some("pid-7".into()));
+        assert_eq!(known(Some("1.7"), None), Some("1.7".into()));
+    }
+
+    #[actix_rt::test]
+    async fn a_command_of_a_connection_that_does_not_run_here_is_left_to_others() {
+        let tertulia = Arc::new(Tertulia::builder().start().unwrap());
+        assert_eq!(command().perform_here(&tertulia).await, None);
+        let here = Here(tertulia);
+        assert_eq!(here.perform(&command()).await, Err(ConversationError::NotConnected));
+        assert_eq!((here.all(), here.state(&"bots-1".into()).await), (vec![], None));
+    }
+}

@@ -163,6 +163,7 @@ impl Shared {
             let End { within, is_given_back } = end.unwrap_or(End { within: Duration::ZERO, is_given_back: false });
             if let Some(jobs) = jobs {
                 jobs.stop(within).await;
+                self.metrics.active.set(0);
             }
             if is_given_back {
                 give_back(self.tertulia.journal(), taken.as_ref()).await;

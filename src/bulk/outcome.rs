@@ -6,7 +6,7 @@ use tertulia_actors::{
     core::{command::Refusal, ums::AnswerError},
 };
 
-use super::operation::Operation;
+use super::{connections::Outcome, operation::Operation};
 
 /// The platform's status for too many requests.
 const TOO_MANY: u16 = 429;
@@ -80,7 +80,7 @@ pub(super) enum Verdict {
 }
 
 /// Judges the outcome of a command.
-pub(super) fn judge<T>(operation: &Operation, answer: &Result<T, ConversationError>) -> Verdict {
+pub(super) fn judge(operation: &Operation, answer: &Outcome) -> Verdict {
     let failure = match answer {
         Ok(_) => return Verdict::Settled(ItemOutcome::done(operation.done())),
         Err(failure) => failure,
@@ -114,21 +114,18 @@ fn is_as_wanted(operation: &Operation, refusal: &Refusal) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use tertulia_actors::{
-        conversation::Done,
-        core::{command::CommandError, id::CommandKey},
-    };
+    use tertulia_actors::core::{command::CommandError, id::CommandKey};
 
     use super::*;
 
     const CLOSE: Operation = Operation::Close { survey: false };
     const TRANSFER: Operation = Operation::Transfer { agent_id: None, skill_id: None };
 
-    fn invalid(refusal: Refusal) -> Result<Done, ConversationError> {
+    fn invalid(refusal: Refusal) -> Outcome {
         Err(ConversationError::Invalid(CommandError { conversation: "c".into(), refusal }))
     }
 
-    fn refused(code: u16) -> Result<Done, ConversationError> {
+    fn refused(code: u16) -> Outcome {
         Err(ConversationError::Refused(AnswerError::Refused { code, text: "no".to_owned() }))
     }
 

@@ -87,8 +87,9 @@ impl ClusterConnections {
                     Asked::Unknown
                 }
             },
+            Ok((StatusCode::MISDIRECTED_REQUEST, _)) => Asked::NotThere,
             Ok((status, _)) => {
-                tracing::debug!(%node, path, %status, "a node does not run the connection that it was asked for");
+                tracing::warn!(%node, path, %status, "a node refused a request");
                 Asked::NotThere
             }
             Err(PeerError::NotSent(error)) => {

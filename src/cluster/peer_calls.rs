@@ -2,7 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use actix_web::http::StatusCode;
+use actix_web::http::{
+    StatusCode,
+    header::{self, HeaderValue},
+};
 use bytes::Bytes;
 use http::Method;
 use tokio::{
@@ -27,7 +30,7 @@ pub(super) struct PeerCalls {
     _task: AbortOnDropHandle<()>,
 }
 
-/// A request with a body, and the channel for its answer.
+/// A request with a JSON body, and the channel for its answer.
 struct PeerCall {
     address: String,
     path: &'static str,
@@ -43,7 +46,7 @@ impl PeerCalls {
         Self { calls, _task: AbortOnDropHandle::new(actix_rt::spawn(run(trust, received))) }
     }
 
-    /// Posts `body`, and returns the status and the body of the answer. Dropping the future ends the request.
+    /// Posts `body`, which is JSON, and returns the status and the body of the answer. Dropping the future ends the request.
     pub(super) async fn post(
         &self,
         address: String,
@@ -72,7 +75,8 @@ async fn run(trust: NodeTrust, mut calls: mpsc::Receiver<PeerCall>) {
 }
 
 async fn serve(trust: Arc<NodeTrust>, PeerCall { address, path, body, within, mut reply }: PeerCall) {
-    let request = PeerRequest { method: Method::POST, address: &address, path, headers: Vec::new(), within };
+    let headers = vec![(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))];
+    let request = PeerRequest { method: Method::POST, address: &address, path, headers, within };
     let asking = async {
         let answer = request.send(&trust, body).await?;
         Ok((answer.status(), read(answer).await?))

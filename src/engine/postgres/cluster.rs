@@ -167,7 +167,12 @@ impl Server {
             };
             // Whoever asked may not wait any more.
             match request {
-                Ok(Request::Take(duty, reply)) => _ = reply.send(self.take(duty)),
+                Ok(Request::Take(duty, reply)) => {
+                    // A connection that ended meanwhile does not know that it has the duty.
+                    if let Err(Ok(acting)) = reply.send(self.take(duty)) {
+                        self.hand_back(acting);
+                    }
+                }
                 Ok(Request::HandBack(acting, reply)) => {
                     self.hand_back(acting);
                     let _ = reply.send(());

@@ -10,7 +10,7 @@ use crate::gateway::nodes::{Class, class};
 
 /// The endpoints by their classes. A new endpoint belongs into one of these lists, and then, if need be, into
 /// `gateway::nodes::class`.
-const CLASSES: [(&str, &[&str]); 6] = [
+const CLASSES: [(&str, &[&str]); 8] = [
     (
         "here",
         &[
@@ -31,6 +31,7 @@ const CLASSES: [(&str, &[&str]); 6] = [
             "openEventSocket",
             "readEvents",
             "rebalanceNodes",
+            "receivePlatformWebhook",
             "takeBackup",
         ],
     ),
@@ -46,7 +47,6 @@ const CLASSES: [(&str, &[&str]); 6] = [
             "patchPlatformService",
             "postPlatformService",
             "putPlatformService",
-            "receivePlatformWebhook",
             "removeConnection",
             "restartConnection",
             "sendRequest",
@@ -75,10 +75,11 @@ const CLASSES: [(&str, &[&str]); 6] = [
         ],
     ),
     ("node", &["drainNode", "getNode"]),
+    ("letter", &["replayDeadLetter"]),
+    ("someone", &["acceptRing", "rejectRing"]),
     (
-        "someone",
+        "conversation",
         &[
-            "acceptRing",
             "cancelCommand",
             "closeConversation",
             "downloadFile",
@@ -92,9 +93,7 @@ const CLASSES: [(&str, &[&str]); 6] = [
             "markAccepted",
             "markRead",
             "rateConversation",
-            "rejectRing",
             "releaseConversation",
-            "replayDeadLetter",
             "sendMessage",
             "setChatState",
             "setManualDeadline",
@@ -116,6 +115,8 @@ fn word(class: &Class) -> &'static str {
         Class::Duty(DutyName::Connection(_)) => "connection",
         Class::Duty(_) => "duty",
         Class::Node(_) => "node",
+        Class::Conversation(_) => "conversation",
+        Class::Letter(_) => "letter",
         Class::Someone => "someone",
         Class::Everyone => "everyone",
     }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::{BOTS, Cluster, NAMES};
 use crate::{
     bulk::scene,
-    webhooks::receiver::{Received, Receiver},
+    webhooks::receiver::{Behaviour, Received, Receiver},
 };
 
 /// Receivers are on this machine.
@@ -155,18 +155,39 @@ async fn webhooks_whose_holder_is_fenced_repeat_at_most_one_event_of_each_conver
     assert_in_order(&receiver, 1);
 }
 
-/// The bots of which each runs on one node only.
-fn placed() -> String {
-    let on = |bots: &str, id: &str, node: &str| {
-        bots.replace(&format!("id = \"{id}\"\n"), &format!("id = \"{id}\"\nnodes = {{ only = [\"{node}\"] }}\n"))
-    };
-    on(&on(BOTS, "bots-2", NAMES[0]), "bots-3", NAMES[1])
+/// The configuration `bots`, in which the connection `id` runs on one node only.
+fn only_on(node: usize, id: &str, bots: &str) -> String {
+    let (id, node) = (format!("id = \"{id}\"\n"), NAMES[node]);
+    bots.replace(&id, &format!("{id}nodes = {{ only = [\"{node}\"] }}\n"))
+}
+
+#[actix_rt::test]
+async fn a_reply_is_carried_out_at_the_node_of_its_conversation() {
+    let cluster = Cluster::start(2, &format!("{}{WEBHOOKS}", only_on(0, "bots-1", BOTS))).await;
+    cluster.ready(["bots-1"]).await;
+    // The bot stays where it is, because no other node can run it.
+    let drained = cluster.node(0).post(&format!("/v1/nodes/{}/drain", NAMES[0]), &json!({})).await;
+    assert_eq!(drained.status, 202, "{}", drained.text);
+    cluster.until(0, "/v1/nodes", |nodes| duties(nodes, NAMES[1]).contains(&"webhooks")).await;
+    let receiver = Receiver::start(|received| match received.event["data"]["body"].as_str() {
+        Some("question") => Behaviour::Say(json!({ "messages": [{ "text": "answer" }] }).to_string()),
+        _ => Behaviour::Answer(204),
+    });
+    let filter = json!({ "type": ["message"], "connection": ["bots-1"] });
+    let body = json!({ "url": receiver.url(), "filter": filter, "replies": true });
+    assert_eq!(cluster.node(0).post("/v1/webhooks", &body).await.status, 201);
+    let id = cluster.emulator.create_conversation(None, None);
+    cluster.emulator.say(&id, "question").unwrap();
+    receiver.until(|received| received.iter().any(|one| one.event["data"]["body"] == "answer")).await;
+    assert_eq!(cluster.ready(["bots-1"]).await, [0]);
+    let said: Vec<String> = cluster.emulator.ledger().iter().filter_map(|entry| entry.text).collect();
+    assert_eq!(said, ["question", "answer"]);
 }
 
 #[actix_rt::test]
 async fn bulk_jobs_close_conversations_of_both_nodes_once_although_their_holder_is_fenced() {
     const COUNT: usize = 60;
-    let mut cluster = Cluster::start(2, &placed()).await;
+    let mut cluster = Cluster::start(2, &only_on(0, "bots-2", &only_on(1, "bots-3", BOTS))).await;
     assert_eq!(cluster.ready(["bots-2", "bots-3"]).await, [0, 1]);
     let mut ids = scene::opened(&cluster.emulator, COUNT, None);
     let first = holder(&cluster, 0, "bulk").await;

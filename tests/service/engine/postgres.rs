@@ -353,6 +353,25 @@ fn a_duty_whose_return_fails_is_returned_later() {
 }
 
 #[test]
+fn a_duty_that_nobody_waits_for_any_more_is_given_back() {
+    let database = Database::new();
+    let (a, b) = (database.join("a"), database.join("b"));
+    let blocker = database.session();
+    blocker.run("BEGIN; LOCK TABLE duty");
+    let mut taking = a.cluster.take(bot());
+    assert!(wait(async { futures_util::poll!(&mut taking) }).is_pending());
+    blocker.await_waiter();
+    drop(taking);
+    blocker.run("COMMIT");
+    let deadline = Instant::now() + Duration::from_secs(60);
+    // Only a duty that was taken and given back has a token above 1.
+    while !matches!(wait(b.cluster.take(bot())), Ok(acting) if acting.token > FencingToken(1)) {
+        assert!(Instant::now() < deadline, "the duty is not free");
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
 fn an_outdated_right_to_a_duty_claims_no_login() {
     let database = Database::new();
     let (a, b) = (database.join("a"), database.join("b"));
