@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Overview,
     counts::Counts,
+    numbers::Overview,
     recent::{Counted, Latencies},
 };
 

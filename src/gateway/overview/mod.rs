@@ -2,6 +2,7 @@
 
 mod counts;
 mod merge;
+mod numbers;
 mod past;
 mod quantiles;
 mod recent;
@@ -11,13 +12,13 @@ mod series;
 
 use actix_web::{HttpRequest, HttpResponse, get, web::Query};
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use tertulia_actors::{
     connection::ConnectionStatus,
     core::{id::ConnectionId, session::Phase},
     subscriber::EventId,
 };
-use utoipa::{IntoParams, ToSchema};
+use utoipa::IntoParams;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::{
@@ -26,94 +27,16 @@ use super::{
     problem::Problem,
     state::Caller,
 };
-use crate::config::Scope;
 
 use counts::Counts;
 use merge::Part;
-use recent::Latencies;
-use series::{Minute, Notable};
+use numbers::{Connections, Conversations, JournalState, Overview};
 
 pub(super) use recent::Recent;
 pub(super) use recorder::Recorder;
 
 pub(super) fn routes(config: &mut ServiceConfig<'_>) {
     config.service(overview);
-}
-
-/// The current state of the process, or of all nodes. Counters start with each process.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-struct Overview {
-    /// The version of the node that answers.
-    version: String,
-    /// The scope of the caller's token.
-    #[schema(value_type = String)]
-    scope: Scope,
-    /// Seconds since the gateway started; of several nodes, since the first of them did.
-    uptime_seconds: u64,
-    /// Memory of the process in RAM; null if the system does not report it, and for a token that does not reach every
-    /// connection.
-    resident_bytes: Option<i64>,
-    connections: Connections,
-    conversations: Conversations,
-    journal: JournalState,
-    /// Recent latencies; null for the first request, and for a token that does not reach every connection.
-    latency: Option<Latencies>,
-    counts: Counts,
-    /// Dead letters that are kept.
-    dead_letters: usize,
-    /// The last hour by minute, the oldest first. With a store, this includes previous runs. A token that does not
-    /// reach every connection gets the numbers of its own connections. Null without `history`.
-    minutes: Option<Vec<Minute>>,
-    /// The newest 200 notable events, the newest first. With a store, this includes previous runs. Null without
-    /// `history`.
-    notable: Option<Vec<Notable>>,
-    /// The number of nodes, as the node that answers last saw them; absent for a process alone.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    nodes: Option<usize>,
-    /// The nodes that did not answer in time, so that their numbers are missing; absent if there are none.
-    #[serde(skip_serializing_if = "Vec::is_empty", default)]
-    incomplete: Vec<String>,
-}
-
-/// The number of connections by state.
-#[derive(Debug, Default, Serialize, Deserialize, ToSchema)]
-struct Connections {
-    total: usize,
-    /// Ready for commands.
-    ready: usize,
-    /// Connecting or reconnecting.
-    working: usize,
-    /// Failed for good.
-    failed: usize,
-    /// Stopped on request.
-    stopped: usize,
-    /// Run by no node at the moment: they move, or wait for a node that may run them. Absent for a process alone.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    moving: Option<usize>,
-}
-
-/// The number of conversations; a conversation counts once for each connection that sees it.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-struct Conversations {
-    /// For a token that does not reach every connection, the unloaded conversations are included.
-    in_memory: i64,
-    /// Unloaded to the store; null for a token that does not reach every connection.
-    asleep: Option<i64>,
-    /// Null for a token that does not reach every connection.
-    quarantined: Option<i64>,
-}
-
-/// The state of the journal, which makes events durable.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
-struct JournalState {
-    /// The cursor of the newest durable event, from which a reader can continue.
-    newest: String,
-    /// Steps that are not durable yet; null for a token that does not reach every connection.
-    waiting: Option<usize>,
-    /// Whether the last commit succeeded.
-    healthy: bool,
 }
 
 #[derive(Deserialize, IntoParams)]
