@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::Value;
 use tertulia_actors::{
     core::id::NodeId,
-    engine::{Cluster, Store},
+    engine::{Cluster, Store, StoreError},
 };
 
 use super::{ServiceError, node::JoinedNode, retention};
@@ -58,7 +58,9 @@ impl OpenedStore {
         let opened = std::thread::scope(|scope| {
             let opening = scope.spawn(|| {
                 let parts = postgres::open(engine, &name, &about)?;
-                let added = AddedConnections::kept(&*parts.store)?;
+                // As temporary as an answer that is missing before: the process must not end because of it.
+                let unreachable = |error: StoreError| postgres::OpenError::Unreachable { reason: error.to_string() };
+                let added = AddedConnections::kept(&*parts.store).map_err(unreachable)?;
                 Ok::<_, ServiceError>((parts, added))
             });
             opening.join()

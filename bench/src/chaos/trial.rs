@@ -134,7 +134,7 @@ async fn carry_out(
     // After a restart the log is read from the store and not from memory.
     service.end(Signal::Kill).await?;
     service.start()?;
-    timeout(READ_WITHIN, read(&service.listening().await?, start, log)).await.context("the log cannot be read")?
+    timeout(READ_WITHIN, read(&service.listening().await?, start, None, log)).await.context("the log cannot be read")?
 }
 
 /// Lets consumers send, and stops the service at the planned times.
@@ -198,9 +198,17 @@ pub(crate) async fn newest(address: &str) -> anyhow::Result<Cursor> {
     }
 }
 
-/// Reads the log from a position to its end.
-pub(crate) async fn read(address: &str, from: Cursor, log: &mut Vec<(Option<Cursor>, Value)>) -> anyhow::Result<()> {
-    let end = newest(address).await?;
+/// Reads the log from a position to `end`, or to the end that the service knows of.
+pub(crate) async fn read(
+    address: &str,
+    from: Cursor,
+    end: Option<Cursor>,
+    log: &mut Vec<(Option<Cursor>, Value)>,
+) -> anyhow::Result<()> {
+    let end = match end {
+        Some(end) => end,
+        None => newest(address).await?,
+    };
     let mut stream = EventStream::open(address, "/v1/events", Some(&from)).await?;
     loop {
         let block = stream.next().await?;

@@ -154,7 +154,7 @@ impl Outgoing {
         };
         neighbours.forwarded.count(&answered, began.elapsed());
         match answered {
-            Ok(response) if response.status() == StatusCode::MISDIRECTED_REQUEST && self.is_kept() => Sent::Again,
+            Ok(response) if is_unhandled(response.status()) && self.is_kept() => Sent::Again,
             Ok(response) => Sent::Answered(response),
             Err(PeerError::NotSent(error)) => {
                 tracing::debug!(address, error, "a node could not be reached");
@@ -166,6 +166,12 @@ impl Outgoing {
             }
         }
     }
+}
+
+/// Whether a node answers so before it handles a request: the node does not have the duty, or the way to it was so slow
+/// that the request did not arrive in time. The caller of this node has sent the request in time.
+fn is_unhandled(status: StatusCode) -> bool {
+    matches!(status, StatusCode::MISDIRECTED_REQUEST | StatusCode::REQUEST_TIMEOUT)
 }
 
 /// A text as a value in a query.
@@ -224,5 +230,15 @@ mod tests {
             assert_eq!(decoded(&encoded(id)), id);
         }
         assert_eq!(encoded("a b+"), "a%20b%2B");
+    }
+
+    #[test]
+    fn a_request_that_reached_the_other_node_too_slowly_is_sent_again() {
+        for status in [408, 421] {
+            assert!(is_unhandled(StatusCode::from_u16(status).unwrap()), "{status}");
+        }
+        for status in [200, 404, 409, 429, 500, 503, 504] {
+            assert!(!is_unhandled(StatusCode::from_u16(status).unwrap()), "{status}");
+        }
     }
 }
