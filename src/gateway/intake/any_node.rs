@@ -29,7 +29,7 @@ use crate::{
 
 /// How long the holder may take to answer.
 const HOLDER_WITHIN: Duration = Duration::from_secs(2);
-/// How long the inbox may take after that. Together less than the 2.5 s after which the platform calls an endpoint slow
+/// How long the inbox may take in addition. Together less than the 2.5 s after which the platform calls an endpoint slow
 /// (protocol [§10.4](crate::protocol#104)).
 const INBOX_WITHIN: Duration = Duration::from_millis(400);
 
@@ -80,7 +80,7 @@ async fn take_read(
         arrived.is_known();
     }
     let deadline = Instant::now() + HOLDER_WITHIN;
-    // What waits here for the holder is older than this webhook.
+    // The webhooks that this node has kept for the holder are older than this one.
     let is_behind = secret.is_some() && state.inbox.unreported(connection) > 0;
     if !is_behind && let AtHolder::Answered(answer) = at_holder(arrived, neighbours, deadline).await? {
         if answer.status().is_success() {
@@ -89,10 +89,11 @@ async fn take_read(
         return Ok(answer);
     }
     if secret.is_none() {
-        // Only a connection of another node's configuration. Its signature could not be checked here.
+        // This node does not have the secret of the connection, so it could not check the signature.
         return Err(nodes::moving(format!("no node took the webhook for connection {connection}")));
     }
-    state.inbox.keep(connection, body.clone(), INBOX_WITHIN).await?;
+    let within = (deadline + INBOX_WITHIN).saturating_duration_since(Instant::now());
+    state.inbox.keep(connection, body.clone(), within).await?;
     report::report(state, neighbours, connection);
     Ok(HttpResponse::Ok().finish())
 }

@@ -33,8 +33,10 @@ pub(super) fn report(state: &Data<State>, neighbours: &Neighbours, connection: &
                     }
                     continue;
                 }
-                // An error means that the node's beats have ended.
-                let _ = timeout(AGAIN_AFTER, view.changed()).await;
+                // An error means that the node's beats have ended, and with them what it can report.
+                if matches!(timeout(AGAIN_AFTER, view.changed()).await, Ok(Err(_))) {
+                    return;
+                }
             }
         };
         closing.run_until_cancelled(reporting).await;

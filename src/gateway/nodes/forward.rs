@@ -205,7 +205,10 @@ impl Asked {
                     (false, _) => moving(format!("no node has {duty} at the moment")).error_response(),
                 });
             }
-            let _ = timeout(LOOK_EVERY, view.changed()).await;
+            // An error means that the node's beats have ended: it learns of no move any more.
+            if matches!(timeout(LOOK_EVERY, view.changed()).await, Ok(Err(_))) {
+                return Some(moving("this node is stopping").error_response());
+            }
         }
     }
 
@@ -248,7 +251,7 @@ impl Asked {
     /// Sends the request to the node that has the connection of a dead letter.
     async fn of_letter(&mut self, id: &str) -> Option<HttpResponse> {
         let letter = self.state.everything().dead_letters().get(&DeadLetterId::from(id)).await;
-        // Whoever serves the request reports that the letter is unknown or cannot be read.
+        // This node reports that a letter is unknown or cannot be read.
         let letter = letter.ok().flatten()?;
         self.at_holder(&DutyName::Connection(letter.connection)).await
     }
@@ -332,4 +335,20 @@ async fn together(
     let all = iter::once(first).chain(answered).collect();
     let merged = merge(all, limit, &incomplete);
     Ok(ServiceResponse::new(request, HttpResponse::Ok().json(merged)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_request_that_was_passed_on_has_no_more_time_than_at_the_first_node() {
+        for (is_only_looking, code) in [(true, "timed-out"), (false, "outcome-unknown")] {
+            let late = in_time::<BoxBody>(Some(Duration::ZERO), is_only_looking, pending()).await.unwrap_err();
+            assert_eq!(late.as_response_error().status_code(), StatusCode::GATEWAY_TIMEOUT);
+            assert!(late.to_string().starts_with(code), "{late}");
+        }
+    }
 }
