@@ -40,10 +40,15 @@ impl Staged {
         for number in 0..cluster.ports.len() {
             cluster.begin(number).await;
         }
-        for number in 0..cluster.ports.len() {
-            cluster.until(number, "/v1/nodes", |nodes| ids(nodes, "id").contains(&"z".to_owned())).await;
+        let learning = async {
+            for number in 0..cluster.ports.len() {
+                cluster.until(number, "/v1/nodes", |nodes| ids(nodes, "id").contains(&"z".to_owned())).await;
+            }
+        };
+        tokio::select! {
+            () = learning => staged,
+            heard = staged.hear() => panic!("{}", heard.text),
         }
-        staged
     }
 
     async fn join(cluster: &Cluster, connection: &str) -> Self {
@@ -69,27 +74,27 @@ impl Staged {
         self.listener.as_ref().unwrap()
     }
 
-    /// The next request that is not a hint about duties.
+    /// The next request that is neither a hint about duties nor a question about the nodes.
     pub(crate) async fn hear(&self) -> Heard {
         let hearing = async {
             loop {
                 let heard = Heard::read(self.listener().accept().await.unwrap().0).await;
-                match heard.is_hint() {
-                    true => heard.answer("204 No Content", "").await,
-                    false => return heard,
+                if !heard.is_about_nodes() {
+                    return heard;
                 }
+                heard.answer("204 No Content", "").await;
             }
         };
         timeout(PATIENCE, hearing).await.unwrap()
     }
 
-    /// Whether a request came since the last one, other than a hint about duties.
+    /// Whether a request came since the last one, other than about duties and nodes.
     pub(crate) async fn was_called(&self) -> bool {
         loop {
             let calling = self.listener().accept();
             tokio::pin!(calling);
             let Poll::Ready(called) = futures_util::poll!(calling) else { return false };
-            if !Heard::read(called.unwrap().0).await.is_hint() {
+            if !Heard::read(called.unwrap().0).await.is_about_nodes() {
                 return true;
             }
         }
@@ -125,8 +130,9 @@ impl Heard {
         }
     }
 
-    fn is_hint(&self) -> bool {
-        self.text.starts_with("POST /internal/v1/nudge ") && self.text.ends_with("\r\n\r\n")
+    fn is_about_nodes(&self) -> bool {
+        let is_hint = self.text.starts_with("POST /internal/v1/nudge ") && self.text.ends_with("\r\n\r\n");
+        is_hint || self.text.starts_with("GET /v1/nodes ")
     }
 
     /// A header; `None` if it is absent.
@@ -140,7 +146,8 @@ impl Heard {
     pub(crate) async fn answer(mut self, status: &str, body: &str) {
         let length = body.len();
         let answer = format!("HTTP/1.1 {status}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}");
-        self.stream.write_all(answer.as_bytes()).await.unwrap();
-        self.stream.shutdown().await.unwrap();
+        // Whoever asked may not wait any more.
+        let _ = self.stream.write_all(answer.as_bytes()).await;
+        let _ = self.stream.shutdown().await;
     }
 }
