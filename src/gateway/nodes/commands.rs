@@ -2,16 +2,15 @@
 
 use actix_web::{
     HttpResponse, ResponseError as _,
-    http::StatusCode,
     web::{self, Data, Json, ServiceConfig},
 };
 use tertulia_actors::core::{id::ConnectionId, placement::DutyName};
 
-use super::Neighbours;
+use super::{Neighbours, misdirected};
 use crate::{
     bulk::{ConnectionState, DurableCommand},
     cluster::{COMMANDS, STATE},
-    gateway::{problem::Problem, state::State},
+    gateway::state::State,
 };
 
 pub(in crate::gateway) fn routes(config: &mut ServiceConfig) {
@@ -19,7 +18,7 @@ pub(in crate::gateway) fn routes(config: &mut ServiceConfig) {
 }
 
 fn not_here() -> HttpResponse {
-    Problem::new(StatusCode::MISDIRECTED_REQUEST, "node-away", "another node does this").error_response()
+    misdirected().error_response()
 }
 
 /// The state of a connection, after everything that it wrote is durable.
