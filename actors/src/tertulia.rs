@@ -116,7 +116,7 @@ impl Tertulia {
         settings.policy.validate().map_err(refused)?;
         let origin = Origin { account: settings.account.clone(), connection: settings.id.clone() };
         let process = self.system.process.clone();
-        self.add(origin, settings.role(), move |arbiter, options, status| {
+        self.add(origin, settings.role(), settings.username(), move |arbiter, options, status| {
             let (settings, process) = (settings.clone(), process.clone());
             Address::Socket(start_guarded_in(arbiter, options, move |ctx| {
                 Connection::new(settings, process, status, ctx.address())
@@ -147,7 +147,7 @@ impl Tertulia {
     pub fn connect_intake(&self, settings: IntakeSettings) -> Result<ConnectionHandle, StartError> {
         let origin = Origin { account: settings.account.clone(), connection: settings.id.clone() };
         let process = self.system.process.clone();
-        self.add(origin, settings.role(), move |arbiter, options, status| {
+        self.add(origin, settings.role(), settings.username(), move |arbiter, options, status| {
             Address::Intake(WebhookInbox::start(arbiter, options, settings.clone(), process.clone(), status))
         })
     }
@@ -163,6 +163,7 @@ impl Tertulia {
         &self,
         origin: Origin,
         role: Role,
+        username: Option<String>,
         begin: impl Fn(&ArbiterHandle, GuardOptions, Arc<watch::Sender<ConnectionStatus>>) -> Address
         + Send
         + Sync
@@ -177,7 +178,7 @@ impl Tertulia {
         let begin: Arc<Begin> = Arc::new(begin);
         let policy = &self.system.process.supervision.connection;
         let start = StartContext { pool: &self.system.pool, fleet: &self.system.fleet, policy };
-        match self.system.registry.add(origin, role, begin, &start) {
+        match self.system.registry.add(origin, role, username, begin, &start) {
             Ok(()) => Ok(handle),
             Err(AddError::Taken(id)) => Err(StartError::DuplicateConnection(id)),
             Err(AddError::Stopped) => Err(StartError::Stopped),

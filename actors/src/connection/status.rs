@@ -23,6 +23,9 @@ pub struct ConnectionStatus {
     pub account: AccountId,
     /// The role of the connection.
     pub role: Role,
+    /// The login name with which the connection logs in. `None` for a login that has none, such as a consumer's or an
+    /// assertion.
+    pub username: Option<String>,
     /// The user id of the connection: the messages that it sends have this id as
     /// [`originator_id`](tertulia_core::conversation::Message::originator_id). For an agent, the public id. `None`
     /// while the id is unknown, for an agent whose login does not report the public id, and for a connector, which
@@ -71,10 +74,11 @@ pub struct Waiting {
 
 impl ConnectionStatus {
     /// The status before the connection has started.
-    pub(crate) fn idle(account: AccountId, role: Role) -> Self {
+    pub(crate) fn idle(account: AccountId, role: Role, username: Option<String>) -> Self {
         Self {
             account,
             role,
+            username,
             user_id: None,
             agent_id: None,
             agent_state: None,

@@ -369,7 +369,7 @@ impl Handler<HandleRequest> for Conversation {
             HandleRequest::Recall(recall) => self.recall(recall, ctx),
             HandleRequest::ListCommands(reply) => drop(reply.send(self.waiting_commands())),
             HandleRequest::Cancel(key, reply) => self.cancel(&key, reply, ctx),
-            HandleRequest::Inspect(reply) => drop(reply.send(self.model.members())),
+            HandleRequest::Inspect(reply) => drop(reply.send((self.model.members(), self.sequence))),
             HandleRequest::State(reply) => drop(reply.send(Box::new(self.model.clone()))),
             HandleRequest::LatestConsumerMessage(reply) => drop(reply.send(self.latest_consumer_message.clone())),
             HandleRequest::Snapshot(reply) => drop(reply.send(self.snapshot())),

@@ -566,6 +566,15 @@ impl ConversationHandle {
     /// # Errors
     /// [`ConversationError::UnknownConversation`] if the connection no longer has the conversation.
     pub async fn members(&self) -> Result<Value, ConversationError> {
+        self.members_at().await.map(|(members, _)| members)
+    }
+
+    /// Returns all members under the names of the class page, and the sequence of the conversation's last event: the
+    /// members contain what that event and all before it report, and nothing of later ones.
+    ///
+    /// # Errors
+    /// [`ConversationError::UnknownConversation`] if the connection no longer has the conversation.
+    pub async fn members_at(&self) -> Result<(Value, u64), ConversationError> {
         self.inquire(HandleRequest::Inspect).await
     }
 }

@@ -231,7 +231,7 @@ pub(crate) enum HandleRequest {
     /// Cancel a command that was not sent.
     Cancel(CommandKey, CancelReply),
     /// Return all members under the names of the class page.
-    Inspect(oneshot::Sender<Value>),
+    Inspect(oneshot::Sender<(Value, u64)>),
     /// Return a copy of the typed model.
     State(oneshot::Sender<Box<Model>>),
     /// Return the newest message of the consumer.

@@ -71,13 +71,15 @@ impl Registry {
         &self,
         origin: Origin,
         role: Role,
+        username: Option<String>,
         begin: Arc<Begin>,
         start: &StartContext<'_>,
     ) -> Result<(), AddError> {
         match self.members.entry(origin.connection.clone()) {
             Entry::Occupied(taken) => Err(AddError::Taken(taken.key().clone())),
             Entry::Vacant(vacant) => {
-                let status = Arc::new(watch::Sender::new(ConnectionStatus::idle(origin.account.clone(), role)));
+                let status = ConnectionStatus::idle(origin.account.clone(), role, username);
+                let status = Arc::new(watch::Sender::new(status));
                 vacant.insert(Member::begin(origin, role, status, begin, start).ok_or(AddError::Stopped)?);
                 Ok(())
             }

@@ -61,6 +61,17 @@ pub enum AgentLogin {
     },
 }
 
+impl AgentLogin {
+    /// The login name, if the login has one.
+    #[must_use]
+    pub fn username(&self) -> Option<&str> {
+        match self {
+            Self::Password { username, .. } | Self::ApiKey { username, .. } => Some(username),
+            Self::Assertion(_) | Self::Provider(_) | Self::Session { .. } | Self::Bearer { .. } => None,
+        }
+    }
+}
+
 /// The result of a login.
 #[derive(Clone, Debug)]
 pub struct AgentSession {

@@ -345,7 +345,9 @@ impl Event {
         event.serialize_entry("datacontenttype", "application/json")?;
         match &self.data {
             EventData::Conversation(ConversationEvent::Conversation(members)) => {
-                let data = first_seen(connection, members).map_err(M::Error::custom)?;
+                // A conversation's event has a sequence.
+                let sequence = self.sequence.unwrap_or_default();
+                let data = first_seen(connection, sequence, members).map_err(M::Error::custom)?;
                 event.serialize_entry("data", &data)?;
             }
             data => event.serialize_entry("data", data)?,
@@ -354,12 +356,17 @@ impl Event {
     }
 }
 
-/// The members of a conversation with the connection that sees it, as in the gateway's `GET /v1/conversations/{id}`.
-fn first_seen(connection: &ConnectionId, members: &PageText) -> Result<Box<RawValue>, serde_json::Error> {
+/// The members of a conversation with the connection that sees it and the sequence of its last event, as in the gateway's
+/// `GET /v1/conversations/{id}`.
+fn first_seen(
+    connection: &ConnectionId,
+    sequence: u64,
+    members: &PageText,
+) -> Result<Box<RawValue>, serde_json::Error> {
     let connection = serde_json::to_string(connection)?;
-    // The object is never empty, so the connection becomes its first member.
+    // The object is never empty, so both become its first members.
     let members = members.get().strip_prefix('{').unwrap_or_default();
-    RawValue::from_string(format!("{{\"connection\":{connection},{members}"))
+    RawValue::from_string(format!("{{\"connection\":{connection},\"sequence\":\"{sequence}\",{members}"))
 }
 
 impl Loggable for Event {

@@ -110,6 +110,9 @@ struct View {
     /// `brand`, `consumer`, `connector` or `intake`.
     #[schema(value_type = String)]
     role: Role,
+    /// The login name with which the connection logs in; null for a login that has none, and for a connection that no
+    /// node runs at the moment.
+    username: Option<String>,
     /// The user id of the connection: the messages that it sends have this id as `originatorId`. Null while the id is
     /// unknown, for an agent whose login does not report the public id, and for a connector, which sends for many
     /// consumers.
@@ -147,6 +150,7 @@ impl View {
             id,
             account: status.account,
             role: status.role,
+            username: status.username,
             user_id: status.user_id,
             agent_id: status.agent_id,
             agent_state: status.agent_state,
@@ -169,6 +173,7 @@ impl View {
             id,
             account: described.account().clone(),
             role: described.role(),
+            username: None,
             user_id: None,
             agent_id: None,
             agent_state: None,

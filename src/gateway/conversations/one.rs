@@ -37,12 +37,14 @@ async fn one(
     Ok(Json(members(&handle).await?))
 }
 
-/// All members, with the connection that reported them.
+/// All members, with the connection that reported them and the sequence of the last event.
 pub(super) async fn members(handle: &ConversationHandle) -> Result<Map<String, Value>, Problem> {
-    let mut members = match handle.members().await? {
+    let (members, sequence) = handle.members_at().await?;
+    let mut members = match members {
         Value::Object(members) => members,
         _ => Map::new(),
     };
+    members.insert("sequence".to_owned(), sequence.to_string().into());
     members.insert("connection".to_owned(), handle.connection().as_str().into());
     Ok(members)
 }

@@ -63,6 +63,9 @@ pub(super) struct ConversationView {
     number_of_unread_messages: Option<HashMap<UserId, u64>>,
     /// The participants of the open dialog, or of MAIN if no dialog is open.
     participants: Vec<Participant>,
+    /// The `sequence` of the conversation's last event. The members contain what that event reports, and nothing of later
+    /// events. Events show it as text too.
+    sequence: String,
     /// The skill; `-1` means no skill.
     skill_id: Option<SkillId>,
     /// The stage; null before the first state.

@@ -93,6 +93,7 @@ fn changes_of(conversation: &Value) -> Value {
     }
     if let Some(members) = changes["properties"].as_object_mut() {
         members.remove("connection");
+        members.remove("sequence");
     }
     changes["description"] = "The members that changed, with their new values. A member that was unset is null.".into();
     changes

@@ -19,6 +19,7 @@ async fn a_connection_has_a_user_id_that_identifies_its_messages() {
     );
     assert!(bot["agentId"].as_str().unwrap().starts_with("12345678.") && bot["userId"] != bot["agentId"]);
     let ann = running.get("/v1/connections/ann").await.json;
+    assert_eq!((&bot["username"], &ann["username"]), (&json!("bot1"), &json!(null)));
     assert_eq!((&ann["role"], &ann["agentId"], &ann["agentState"]), (&json!("consumer"), &json!(null), &json!(null)));
     assert_eq!(running.get("/v1/connections").await.json["items"][0]["userId"], ann["userId"]);
 

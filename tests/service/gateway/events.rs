@@ -152,12 +152,17 @@ async fn the_first_event_has_the_conversation_and_updates_have_its_changes() {
     let noted = json!({ "noteContent": "wants a refund" });
     assert_eq!(running.post(&format!("/v1/conversations/{id}/note"), &noted).await.status, 200);
     let mut known = first["data"].as_object().unwrap().clone();
+    let mut last = first.clone();
     while known["note"].is_null() {
         let update = stream.event().await;
+        last.clone_from(&update);
         assert_eq!((&update["type"], &update["connection"]), (&json!("tertulia.update"), &json!("bots-1")));
         known.extend(update["data"]["changed"].as_object().unwrap().clone());
     }
     let read_now = read(&running).await;
+    assert_eq!((&first["data"]["sequence"], &first["sequence"]), (&json!("1"), &json!("1")));
+    let number = |value: &Value| value["sequence"].as_str().unwrap().parse::<u64>().unwrap();
+    assert!(number(&read_now) >= number(&last), "{read_now} {last}");
     for member in ["note", "numberOfunreadMessages", "assignedAgent", "consumer", "participants", "stage", "context"] {
         assert_eq!(known[member], read_now[member], "{member}");
     }

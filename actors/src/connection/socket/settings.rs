@@ -159,6 +159,14 @@ impl ConnectionSettings {
         }
     }
 
+    /// The login name of the connection, if its login has one.
+    pub(crate) fn username(&self) -> Option<String> {
+        match &self.login {
+            Login::Agent(login) => login.username().map(str::to_owned),
+            Login::Consumer(_) => None,
+        }
+    }
+
     /// The dialect of the connection's socket.
     #[must_use]
     pub fn dialect(&self) -> Dialect {

@@ -118,6 +118,11 @@ impl IntakeSettings {
         }
     }
 
+    /// The login name of the connection's agent, if its login has one.
+    pub(crate) fn username(&self) -> Option<String> {
+        self.agent.as_ref().and_then(AgentLogin::username).map(str::to_owned)
+    }
+
     /// The dialect of requests to its conversations.
     #[must_use]
     pub fn dialect(&self) -> Dialect {
