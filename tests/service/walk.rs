@@ -135,6 +135,7 @@ fn every_configuration_of_the_documents_is_valid() {
     }
     let secrets = [
         ("BOT1_PASSWORD", "secret"),
+        ("OPS_TOKEN", "operations"),
         ("PROXY_PASSWORD", "secret"),
         ("DATABASE_URL", "postgres://tertulia@localhost/tertulia"),
         ("TERTULIA_CLUSTER", "01234567890123456789012345678901"),
