@@ -133,7 +133,7 @@ class Container:
 
         def enter():
             os.chroot(self.root)
-            os.chdir(self.image["folder"])
+            os.chdir(self.service.get("working_dir", self.image["folder"]))
             os.setgroups([])
             os.setgid(group)
             os.setuid(user)
@@ -174,14 +174,12 @@ def rehearse(containers):
                     until(started[needed].is_healthy, f"{needed} is not healthy", containers)
             container.start()
             started[container.name] = container
-    consumers, service, bot = (started[name] for name in ("consumers", "service", "bot"))
+    consumers, service = started["consumers"], started["service"]
     until(lambda: consumers.process.poll() == 0, "the consumers got no answers", containers)
     print("--", consumers.log().strip())
-    for container in (bot, service):
-        container.process.send_signal(signal.SIGTERM)
-        grace = int(container.service.get("stop_grace_period", "10s").removesuffix("s"))
-        code = container.process.wait(grace)
-        assert code == 0, f"{container.name} ended with {code}"
+    service.process.send_signal(signal.SIGTERM)
+    code = service.process.wait(int(service.service["stop_grace_period"].removesuffix("s")))
+    assert code == 0, f"the service ended with {code}"
 
 
 def main():
