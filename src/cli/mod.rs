@@ -72,7 +72,7 @@ pub enum Command {
     Tail(TailOptions),
     /// Validate a configuration, and print every mistake with its line
     Check(CheckOptions),
-    /// Ask a running service whether it is healthy, or with --ready whether it is ready
+    /// Check whether a running service is alive, or with --ready whether it is ready
     Health(HealthOptions),
     /// Copy the store of a running service into a new directory
     Backup(BackupOptions),

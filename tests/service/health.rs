@@ -9,7 +9,7 @@ use crate::running::{
     process::{Process, program},
 };
 
-/// The exit code of `tertulia health`, what it prints, and what it complains about.
+/// The exit code of `tertulia health`, and what it writes to standard output and standard error.
 fn health(gateway: &str, arguments: &[&str]) -> (Option<i32>, String, String) {
     let url = format!("http://{gateway}");
     let output = program(&["health", "--url", &url]).args(arguments).output().unwrap();
@@ -18,7 +18,7 @@ fn health(gateway: &str, arguments: &[&str]) -> (Option<i32>, String, String) {
 }
 
 #[test]
-fn health_succeeds_while_the_service_says_yes() {
+fn health_succeeds_while_the_service_is_alive_or_with_ready_while_it_is_ready() {
     let emulator = emulator();
     let sections = format!("{BOT}\n[drain]\nnotice = \"20s\"");
     let (_directory, file) = configuration(&emulator, &sections);

@@ -145,7 +145,7 @@ fn every_configuration_of_the_documents_is_valid() {
     let mut configurations = 0;
     for block in shown.filter(|block| !block.contains("[dependencies]")) {
         let mut text = block
-            .replace("/run/credentials/tertulia.service/ops-token", &file("ops-token"))
+            .replace("/run/credentials/tertulia.service/secret_ops-token", &file("ops-token"))
             .replace("/etc/tertulia/ops-token", &file("ops-token"))
             .replace("\"emulator-ca.pem\"", &format!("{:?}", file("emulator-ca.pem")));
         // TLS needs a certificate, and has its own tests.
