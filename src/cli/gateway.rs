@@ -15,8 +15,8 @@ use crate::harmless::harmless;
 
 /// How long a gateway may take to respond.
 pub(super) const ANSWER_WITHIN: Duration = Duration::from_secs(20);
-/// The most bytes read of an error response.
-const LARGEST_PROBLEM: usize = 64 * 1024;
+/// The most bytes read of a response that is printed.
+pub(super) const LARGEST_PROBLEM: usize = 64 * 1024;
 
 /// Where a service's gateway is, and the token to use.
 #[derive(Clone, Debug, clap::Args)]

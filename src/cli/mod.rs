@@ -11,6 +11,7 @@ pub mod demo;
 pub mod emulate;
 mod faults;
 pub mod gateway;
+pub mod health;
 pub mod init;
 mod interrupt;
 mod loopback;
@@ -38,6 +39,7 @@ use check::CheckOptions;
 use completions::CompletionsOptions;
 use demo::DemoOptions;
 use emulate::EmulateOptions;
+use health::HealthOptions;
 use init::InitOptions;
 use man::ManOptions;
 use run::RunOptions;
@@ -70,6 +72,8 @@ pub enum Command {
     Tail(TailOptions),
     /// Validate a configuration, and print every mistake with its line
     Check(CheckOptions),
+    /// Check whether a running service is alive, or with --ready whether it is ready
+    Health(HealthOptions),
     /// Copy the store of a running service into a new directory
     Backup(BackupOptions),
     /// Print what a shell needs to complete commands and options
@@ -103,6 +107,7 @@ impl Cli {
             Command::Run(options) => run::execute(&options, self.log_format),
             Command::Tail(options) => tail::execute(&options),
             Command::Check(options) => check::execute(&options),
+            Command::Health(options) => health::execute(&options),
             Command::Backup(options) => backup::execute(&options),
             Command::Completions(options) => completions::execute(&options),
             Command::Man(options) => man::execute(&options),

@@ -266,7 +266,7 @@ fn the_manual_has_a_page_for_the_program_and_for_each_command() {
     let (code, page, stderr) = outcome(directory.path(), &["man"]);
     assert!(code == Some(0) && stderr.is_empty(), "{stderr}");
     assert!(page.contains(".TH tertulia 1"), "{page}");
-    for command in ["init", "run", "check", "demo", "emulate", "tail", "backup", "completions", "man"] {
+    for command in ["init", "run", "check", "demo", "emulate", "tail", "health", "backup", "completions", "man"] {
         assert!(page.contains(&format!("tertulia\\-{command}(1)")), "the page names no {command}");
         let (code, page, _) = outcome(directory.path(), &["man", command]);
         assert_eq!(code, Some(0));

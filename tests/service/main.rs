@@ -11,6 +11,7 @@ mod engine;
 mod first_hour;
 mod fleet;
 mod gateway;
+mod health;
 mod logins;
 mod metrics;
 mod operations;

@@ -135,6 +135,7 @@ fn every_configuration_of_the_documents_is_valid() {
     }
     let secrets = [
         ("BOT1_PASSWORD", "secret"),
+        ("OPS_TOKEN", "operations"),
         ("PROXY_PASSWORD", "secret"),
         ("DATABASE_URL", "postgres://tertulia@localhost/tertulia"),
         ("TERTULIA_CLUSTER", "01234567890123456789012345678901"),
@@ -144,7 +145,7 @@ fn every_configuration_of_the_documents_is_valid() {
     let mut configurations = 0;
     for block in shown.filter(|block| !block.contains("[dependencies]")) {
         let mut text = block
-            .replace("/run/credentials/tertulia.service/ops-token", &file("ops-token"))
+            .replace("/run/credentials/tertulia.service/secret_ops-token", &file("ops-token"))
             .replace("/etc/tertulia/ops-token", &file("ops-token"))
             .replace("\"emulator-ca.pem\"", &format!("{:?}", file("emulator-ca.pem")));
         // TLS needs a certificate, and has its own tests.

@@ -5,7 +5,7 @@ mod faults;
 mod ledger;
 mod traffic;
 
-use actix_web::web::{JsonConfig, ServiceConfig};
+use actix_web::web::{self, JsonConfig, ServiceConfig};
 use actix_web::{HttpResponse, error::InternalError};
 
 /// Everything the control listener serves.
@@ -14,10 +14,16 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
         let body = serde_json::json!({"error": error.to_string()});
         InternalError::from_response(error, HttpResponse::BadRequest().json(body)).into()
     }));
+    config.route("/healthz", web::get().to(alive));
     apps::routes(config);
     traffic::routes(config);
     faults::routes(config);
     ledger::routes(config);
+}
+
+/// Reports that the stand-in listens.
+async fn alive() -> HttpResponse {
+    HttpResponse::Ok().json(serde_json::json!({"alive": true}))
 }
 
 fn refused(code: u16, text: &str) -> HttpResponse {

@@ -135,3 +135,9 @@ fn an_emulator_stops_and_its_port_is_free_again() {
     let again = Emulator::start(EmulatorConfig { listen, ..EmulatorConfig::default() }).unwrap();
     assert_eq!(again.listen(), listen);
 }
+
+#[actix_web::test]
+async fn the_control_interface_says_that_it_listens() {
+    let emulator = start();
+    assert_eq!(json_call(&emulator, "GET", "/healthz", Value::Null).await, json!({"alive": true}));
+}
