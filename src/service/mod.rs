@@ -111,6 +111,10 @@ impl Service {
         let settings = supervision::settings(&configuration.supervision);
         let mut builder = Tertulia::builder().platform(platform(configuration)?).journal(journal);
         builder = builder.cluster(cluster).supervision(settings);
+        let seal = configuration.node.as_ref().and_then(|node| node.seal.as_ref()).map(Seal::new);
+        if let Some(seal) = seal.clone() {
+            builder = builder.seal(Arc::new(seal));
+        }
         // A node begins its connections when it is to have their duties.
         let own = if joined.is_none() { configuration.connections.as_slice() } else { &[] };
         for described in own.iter().map(describe) {
@@ -121,7 +125,6 @@ impl Service {
         }
         let tertulia = Arc::new(builder.start()?);
         let admissible = &configuration.gateway.admissible;
-        let seal = configuration.node.as_ref().and_then(|node| node.seal.as_ref()).map(Seal::new);
         let settings = webhooks::settings(configuration.webhooks);
         let prepare = |elsewhere| Webhooks::prepare(&tertulia, settings, seal.clone(), Some(elsewhere));
         let node = joined.map(|joined| joined.start(&tertulia, prepare, configuration, &added)).transpose()?;
