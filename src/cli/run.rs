@@ -152,7 +152,7 @@ async fn attend(service: &Service, file: &Path, interrupt: &mut Interrupt, hangu
             () = interrupt.received() => return Attended::Interrupted,
             () = service.fenced() => return Attended::Fenced,
             () = hangup.received() => tokio::select! {
-                () = service.read_again(file) => {}
+                () = service.read_again(file, Environment::of_process()) => {}
                 () = interrupt.received() => return Attended::Interrupted,
             },
         }

@@ -114,12 +114,21 @@ impl Cluster {
             self.trust,
         );
         let (files, file) = running::configuration(&self.emulator, &sections);
-        let secrets = [("DATABASE", self.database.url()), ("NODE_SECRET", SECRET)];
-        let configuration = Arc::new(running::read(&file, &secrets));
+        let configuration = Arc::new(running::read(&file, &self.secrets()));
         let opening = Arc::clone(&configuration);
         let opened = spawn_blocking(move || OpenedStore::open(&opening)).await.unwrap().unwrap();
         let service = Service::begin(&configuration, opened).unwrap();
         self.nodes[number] = Some(Running::of(service, Arc::clone(&self.emulator), files));
+    }
+
+    fn secrets(&self) -> [(&str, &str); 2] {
+        [("DATABASE", self.database.url()), ("NODE_SECRET", SECRET)]
+    }
+
+    /// Lets a node read its configuration again, as after SIGHUP.
+    pub(crate) async fn read_again(&self, number: usize) {
+        let node = self.node(number);
+        node.service.read_again(&node.file(), running::environment(&self.secrets())).await;
     }
 
     /// A node that runs.
