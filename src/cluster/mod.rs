@@ -20,7 +20,7 @@ mod view;
 mod work;
 
 pub use certificates::TrustError;
-pub(crate) use connections::{COMMANDS, ClusterConnections, STATE};
+pub(crate) use connections::{COMMANDS, ClusterConnections, STATE, TYPING};
 pub(crate) use duties::{Duties, Runnable};
 pub use members::Members;
 pub use metrics::ClusterMetrics;

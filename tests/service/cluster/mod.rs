@@ -7,6 +7,7 @@ mod duties;
 mod finding;
 mod intake;
 mod moving;
+mod names;
 mod serving;
 mod staged;
 mod views;
@@ -101,18 +102,23 @@ impl Cluster {
         }
     }
 
-    /// Starts the node that does not run.
-    pub(crate) async fn begin(&mut self, number: usize) {
-        let sections = format!(
+    /// The sections of a node that listens to others on `port`.
+    fn sections_of(&self, number: usize, port: u16) -> String {
+        format!(
             "{}\n[engine]\nkind = \"postgres\"\nurl = {{ env = \"DATABASE\" }}\nschema = {:?}\nlease = \"5s\"\n\
              [node]\nname = {:?}\nlisten = \"127.0.0.1:{}\"\n{}\n\
              seal = {{ env = \"NODE_SECRET\" }}\n",
             self.sections,
             self.database.schema(),
             NAMES[number],
-            self.ports[number].number,
+            port,
             self.trust,
-        );
+        )
+    }
+
+    /// Starts the node that does not run.
+    pub(crate) async fn begin(&mut self, number: usize) {
+        let sections = self.sections_of(number, self.ports[number].number);
         let (files, file) = running::configuration(&self.emulator, &sections);
         let configuration = Arc::new(running::read(&file, &self.secrets()));
         let opening = Arc::clone(&configuration);
