@@ -15,6 +15,8 @@ mod node_table;
 mod peer_calls;
 pub(crate) mod peers;
 mod picture;
+#[cfg(test)]
+mod simulation;
 pub(crate) mod trust;
 mod view;
 mod work;
