@@ -2,7 +2,7 @@
 
 use std::{
     io::{BufRead as _, BufReader, Read as _},
-    process::Stdio,
+    process::{ExitStatus, Stdio},
     thread,
     time::Instant,
 };
@@ -24,15 +24,28 @@ fn start(cluster: &Cluster, sections: &str) -> (tempfile::TempDir, OwnedChild) {
     (files, OwnedChild::start(&mut command))
 }
 
+/// Waits until a process has ended by itself.
+fn ended(process: &mut OwnedChild) -> ExitStatus {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(status) = process.try_wait().unwrap() {
+            return status;
+        }
+        assert!(Instant::now() < deadline, "the process still runs");
+        thread::sleep(LOOK_EVERY);
+    }
+}
+
 #[actix_rt::test]
 async fn a_second_process_under_the_name_of_a_running_node_ends_and_says_who_has_the_name() {
     let cluster = Cluster::start(1, "").await;
     let port = Port::free();
     let (_files, mut second) = start(&cluster, &cluster.sections_of(0, port.number));
     let (status, log) = spawn_blocking(move || {
+        let status = ended(&mut second);
         let mut log = String::new();
         second.stderr.take().unwrap().read_to_string(&mut log).unwrap();
-        (second.wait().unwrap(), log)
+        (status, log)
     })
     .await
     .unwrap();
@@ -58,14 +71,7 @@ async fn a_process_that_waits_for_its_name_ends_when_it_is_told_to() {
         let waits = log.find(|line| line.as_ref().unwrap().contains("waiting for its end"));
         assert!(waits.is_some(), "it does not wait");
         process.signal(Signal::TERM);
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            if let Some(status) = process.try_wait().unwrap() {
-                return (status, silent);
-            }
-            assert!(Instant::now() < deadline, "it still waits");
-            thread::sleep(LOOK_EVERY);
-        }
+        (ended(&mut process), silent)
     })
     .await
     .unwrap();
