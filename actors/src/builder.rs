@@ -9,7 +9,7 @@ use crate::{
     connection::{ConnectionSettings, ProcessContext, webhook::IntakeSettings},
     conversation::Directory,
     dead_letters::DeadLetters,
-    engine::{Cluster, Journal, SendGate},
+    engine::{Cluster, Journal, RecordSeal, SendGate},
     fleet::{Fleet, Registry},
     log::Log,
     metrics::Metrics,
@@ -30,6 +30,7 @@ pub struct Builder {
     intakes: Vec<IntakeSettings>,
     journal: Option<Arc<Journal>>,
     cluster: Option<Arc<dyn Cluster>>,
+    seal: Option<Arc<dyn RecordSeal>>,
     supervision: SupervisionSettings,
 }
 
@@ -99,6 +100,14 @@ impl Builder {
         self
     }
 
+    /// Sets what encrypts the tokens of step-ups in the store. Without a seal these tokens are not stored, so a step-up of
+    /// a consumer whom the configured login determines must be done again by the next run of the process.
+    #[must_use]
+    pub fn seal(mut self, seal: Arc<dyn RecordSeal>) -> Self {
+        self.seal = Some(seal);
+        self
+    }
+
     /// Sets how actors are restarted and given up, and how many dead letters are kept.
     #[must_use]
     pub fn supervision(mut self, settings: SupervisionSettings) -> Self {
@@ -149,6 +158,7 @@ impl Builder {
             dead_letters: Arc::new(dead_letters),
             unhandled: Arc::default(),
             cluster,
+            seal: self.seal,
             metrics,
             supervision,
         };

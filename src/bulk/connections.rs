@@ -12,8 +12,10 @@ use tertulia_actors::{
         command::{Command, Identity},
         id::{AccountId, AgentId, CommandKey, ConnectionId, ConversationId, UserId},
         session::Phase,
+        ums::ChatState,
     },
 };
+use uuid::Uuid;
 
 /// How long to wait for the outcome of a command.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
@@ -31,6 +33,9 @@ pub(crate) trait Connections: Send + Sync + 'static {
 
     /// Runs a command. The same command again, under the same key, has its effect once.
     fn perform<'a>(&'a self, command: &'a DurableCommand) -> BoxFuture<'a, Outcome>;
+
+    /// Shows this side as typing. Does not wait for the outcome, because a failure is ignored.
+    fn show_typing(&self, typing: &Typing);
 }
 
 /// The state of a connection, as far as jobs need it.
@@ -58,6 +63,15 @@ pub(crate) enum Presence {
     Ended,
     /// The connection is expected to return.
     Away,
+}
+
+/// A conversation in which this side is to be shown as typing.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Typing {
+    pub(crate) connection: ConnectionId,
+    pub(crate) conversation: ConversationId,
+    pub(crate) caller: Option<Arc<str>>,
 }
 
 /// A command of a job.
@@ -103,6 +117,17 @@ impl ConnectionState {
     }
 }
 
+impl Typing {
+    /// Shows this side as typing, without waiting for the outcome; `false` if this process does not have the conversation.
+    pub(crate) fn show_here(&self, tertulia: &Tertulia) -> bool {
+        let Some(handle) = tertulia.connection(&self.connection).conversation(&self.conversation) else { return false };
+        let command = Command::ChatState { dialog: None, chat_state: ChatState::Composing };
+        let key = CommandKey::from(Uuid::now_v7().to_string());
+        let _ = handle.called_by(self.caller.clone()).perform_as(key, command, PATIENCE).now_or_never();
+        true
+    }
+}
+
 impl DurableCommand {
     /// Runs the command in this process; `None` if this process does not run the connection, or ends it.
     pub(crate) async fn perform_here(&self, tertulia: &Tertulia) -> Option<Outcome> {
@@ -136,6 +161,10 @@ impl Connections for Here {
 
     fn perform<'a>(&'a self, command: &'a DurableCommand) -> BoxFuture<'a, Outcome> {
         async move { command.perform_here(&self.0).await.unwrap_or(Err(ConversationError::NotConnected)) }.boxed()
+    }
+
+    fn show_typing(&self, typing: &Typing) {
+        typing.show_here(&self.0);
     }
 }
 

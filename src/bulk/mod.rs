@@ -28,7 +28,7 @@ mod passes;
 mod records;
 mod running;
 
-pub(crate) use connections::{ConnectionState, Connections, DurableCommand, Outcome, PATIENCE};
+pub(crate) use connections::{ConnectionState, Connections, DurableCommand, Outcome, PATIENCE, Typing};
 pub use counts::Counts;
 pub use duty::Bulk;
 pub use filter::{Filter, LISTED_AT_MOST};

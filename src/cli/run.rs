@@ -5,12 +5,13 @@ use std::{
     path::{Path, PathBuf},
     process::ExitCode,
     sync::Arc,
+    thread,
     time::Duration,
 };
 
 use anyhow::Context as _;
 use rustix::{fs::Mode, process::umask};
-use tokio::time::sleep;
+use tokio::{sync::oneshot, time::sleep};
 
 use super::{
     allocator, init,
@@ -41,7 +42,7 @@ pub struct RunOptions {
 }
 
 /// Runs until SIGINT or SIGTERM, then drains; a second signal ends the process at once. SIGHUP reads the gateway's
-/// tokens, limits, allowed origins and certificate again.
+/// tokens, limits, allowed origins and certificate again, and the certificates of the node.
 pub(super) fn execute(options: &RunOptions, format: LogFormat) -> anyhow::Result<ExitCode> {
     allocator::settle();
     // Before the configuration is read: reading takes time, and an early SIGHUP would end the process.
@@ -120,8 +121,13 @@ enum Attended {
 /// Starts a service, and tries again while the database does not answer; `None` if the process is to end meanwhile.
 async fn begin(configuration: &Arc<Configuration>, interrupt: &mut Interrupt) -> anyhow::Result<Option<Service>> {
     loop {
-        let opened = Arc::clone(configuration);
-        let opening = tokio::task::spawn_blocking(move || OpenedStore::open(&opened));
+        let (report, opening) = oneshot::channel();
+        let of = Arc::clone(configuration);
+        // A thread of its own: the process must not wait for the thread when it is told to end.
+        thread::Builder::new().name("opening".to_owned()).spawn(move || {
+            // Nobody may wait any more.
+            drop(report.send(OpenedStore::open(&of)));
+        })?;
         let opened = tokio::select! {
             opened = opening => opened.context("the store could not be opened")?,
             () = interrupt.received() => return Ok(None),
@@ -152,7 +158,7 @@ async fn attend(service: &Service, file: &Path, interrupt: &mut Interrupt, hangu
             () = interrupt.received() => return Attended::Interrupted,
             () = service.fenced() => return Attended::Fenced,
             () = hangup.received() => tokio::select! {
-                () = service.read_again(file) => {}
+                () = service.read_again(file, Environment::of_process()) => {}
                 () = interrupt.received() => return Attended::Interrupted,
             },
         }

@@ -21,15 +21,19 @@ use tertulia_actors::{
 use tokio::time::{Instant, timeout};
 
 use super::{ClusterView, Holder, Members, peer_calls::PeerCalls, peers::PeerError, trust::NodeTrust};
-use crate::bulk::{ConnectionState, Connections, DurableCommand, Outcome, PATIENCE};
+use crate::bulk::{ConnectionState, Connections, DurableCommand, Outcome, PATIENCE, Typing};
 
 /// The row for the state of a connection. Its body is the connection's id.
 pub(crate) const STATE: &str = "/internal/v1/connection-state";
 /// The row for a command. Its body is the command.
 pub(crate) const COMMANDS: &str = "/internal/v1/commands";
+/// The row that shows this side as typing. Its body is the conversation.
+pub(crate) const TYPING: &str = "/internal/v1/typing";
 
 /// How long another node may take to report the state of a connection.
 const STATE_WITHIN: Duration = Duration::from_secs(2);
+/// How long another node may take to show this side as typing. Later it would be wrong.
+const TYPING_WITHIN: Duration = Duration::from_secs(2);
 /// How long a state that another node reported is used.
 const STATE_FOR: Duration = Duration::from_millis(500);
 /// How often a connection that moves is looked for.
@@ -184,5 +188,19 @@ impl Connections for ClusterConnections {
 
     fn perform<'a>(&'a self, command: &'a DurableCommand) -> BoxFuture<'a, Outcome> {
         self.perform_there(command).boxed()
+    }
+
+    fn show_typing(&self, typing: &Typing) {
+        let view = self.view();
+        match view.holder(&DutyName::Connection(typing.connection.clone())) {
+            Holder::Me => drop(typing.show_here(&self.here)),
+            Holder::Other(node) => {
+                // It can always be serialized.
+                if let (Some(peer), Ok(body)) = (view.nodes.get(&node), serde_json::to_vec(typing)) {
+                    self.calls.tell(peer.about.address.clone(), TYPING, Bytes::from(body), TYPING_WITHIN);
+                }
+            }
+            Holder::Nobody | Holder::Unknown => {}
+        }
     }
 }

@@ -33,7 +33,7 @@ pub struct Members {
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
-struct Shared {
+pub(super) struct Shared {
     table: Arc<dyn NodeTable>,
     tenure: Tenure,
     lease: LeaseDuration,
@@ -65,9 +65,7 @@ impl Members {
         let picture = Picture::new(table.me().clone(), lease);
         let (publish, view) = watch::channel(Arc::new(picture.view(*tenure.standing().borrow())));
         let (answers, answered) = sync_channel(ANSWERS);
-        let turn = Mutex::new(Turn { about, seen: 0, is_due: true, has_ended: false });
-        let metrics = ClusterMetrics::default();
-        let shared = Arc::new(Shared { table, tenure, lease, turn, changed: Condvar::new(), metrics });
+        let shared = Arc::new(Shared::new(table, tenure, lease, about));
         let members = Self { shared: Arc::clone(&shared), view, threads: Mutex::default() };
         members.spawn("tenure", Shared::look)?;
         members.spawn("beats", move |shared| shared.beat(&answers))?;
@@ -144,6 +142,11 @@ impl Drop for Members {
 }
 
 impl Shared {
+    pub(super) fn new(table: Arc<dyn NodeTable>, tenure: Tenure, lease: LeaseDuration, about: NodeAbout) -> Self {
+        let turn = Mutex::new(Turn { about, seen: 0, is_due: true, has_ended: false });
+        Self { table, tenure, lease, turn, changed: Condvar::new(), metrics: ClusterMetrics::default() }
+    }
+
     fn turn(&self) -> MutexGuard<'_, Turn> {
         self.turn.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -161,30 +164,21 @@ impl Shared {
     fn beat(&self, answers: &SyncSender<(Millis, Beaten)>) {
         let mut is_answered = true;
         loop {
-            let (about, seen) = {
-                let mut turn = self.turn();
-                turn.is_due = false;
-                if turn.has_ended {
-                    return;
-                }
-                (turn.about.clone(), turn.seen)
-            };
+            if self.turn().has_ended {
+                return;
+            }
             let sent = Tenure::now();
-            match self.table.beat(&about, seen) {
-                Ok(beaten) => {
-                    let answered = Tenure::now();
-                    self.tenure.answered(sent);
-                    self.metrics.beats.observe(answered.since(sent));
+            match self.beat_once(sent, Tenure::now) {
+                Ok(answer) => {
                     if !is_answered {
                         tracing::info!("beats are answered again");
                     }
                     is_answered = true;
                     // If the picture is behind, the next answer has everything.
-                    let _ = answers.try_send((answered, beaten));
+                    let _ = answers.try_send(answer);
                 }
                 Err(NodeTableError::Fenced) => {
-                    tracing::error!(node = %self.table.me(), "this node was fenced: others have its duties now");
-                    return self.tenure.fenced();
+                    return tracing::error!(node = %self.table.me(), "this node was fenced: others have its duties now");
                 }
                 Err(error) => {
                     if is_answered {
@@ -195,6 +189,31 @@ impl Shared {
             }
             self.rest(sent);
         }
+    }
+
+    /// Beats at `sent`. Returns the answer, and when it arrived by `clock`.
+    ///
+    /// # Errors
+    /// [`NodeTableError`]. A node that was fenced may not act any more.
+    pub(super) fn beat_once(
+        &self,
+        sent: Millis,
+        clock: impl Fn() -> Millis,
+    ) -> Result<(Millis, Beaten), NodeTableError> {
+        let (about, seen) = {
+            let mut turn = self.turn();
+            turn.is_due = false;
+            (turn.about.clone(), turn.seen)
+        };
+        let beaten = self.table.beat(&about, seen).inspect_err(|error| {
+            if matches!(error, NodeTableError::Fenced) {
+                self.tenure.fenced();
+            }
+        })?;
+        let answered = clock();
+        self.tenure.answered(sent);
+        self.metrics.beats.observe(answered.since(sent));
+        Ok((answered, beaten))
     }
 
     /// Waits until the next beat is due.
@@ -221,20 +240,7 @@ impl Shared {
             match answers.recv_timeout(patience) {
                 Ok((now, beaten)) => {
                     let wall = Timestamp(jiff::Timestamp::now().as_millisecond());
-                    for made in picture.answered(now, wall, beaten) {
-                        let (duty, from, cause) =
-                            (&made.duty, made.from.as_ref().map(NodeId::as_str), made.cause.word());
-                        tracing::info!(%duty, from, cause, took = ?made.took, "this node has taken a duty");
-                        self.metrics.moved(&made);
-                    }
-                    self.turn().seen = picture.seen();
-                    for node in picture.outdated() {
-                        match self.table.known(&node) {
-                            Ok(duties) => picture.learned(&node, duties),
-                            Err(error) => tracing::warn!(%node, %error, "the duties that a node knows cannot be read"),
-                        }
-                    }
-                    self.fence(&picture);
+                    self.add(&mut picture, now, wall, beaten);
                 }
                 Err(RecvTimeoutError::Timeout) => {}
                 // The thread that beats has ended.
@@ -243,6 +249,23 @@ impl Shared {
             let view = Arc::new(picture.view(*self.tenure.standing().borrow()));
             publish.send_if_modified(|last| std::mem::replace(last, Arc::clone(&view)) != view);
         }
+    }
+
+    /// Adds an answer that arrived at `now` to the picture, and fences the nodes that are silent by it.
+    pub(super) fn add(&self, picture: &mut Picture, now: Millis, wall: Timestamp, beaten: Beaten) {
+        for made in picture.answered(now, wall, beaten) {
+            let (duty, from, cause) = (&made.duty, made.from.as_ref().map(NodeId::as_str), made.cause.word());
+            tracing::info!(%duty, from, cause, took = ?made.took, "this node has taken a duty");
+            self.metrics.moved(&made);
+        }
+        self.turn().seen = picture.seen();
+        for node in picture.outdated() {
+            match self.table.known(&node) {
+                Ok(duties) => picture.learned(&node, duties),
+                Err(error) => tracing::warn!(%node, %error, "the duties that a node knows cannot be read"),
+            }
+        }
+        self.fence(picture);
     }
 
     fn fence(&self, picture: &Picture) {

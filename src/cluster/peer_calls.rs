@@ -36,7 +36,8 @@ struct PeerCall {
     path: &'static str,
     body: Bytes,
     within: Duration,
-    reply: oneshot::Sender<Result<(StatusCode, Bytes), PeerError>>,
+    /// `None` if nobody waits for the answer.
+    reply: Option<oneshot::Sender<Result<(StatusCode, Bytes), PeerError>>>,
 }
 
 impl PeerCalls {
@@ -56,8 +57,15 @@ impl PeerCalls {
     ) -> Result<(StatusCode, Bytes), PeerError> {
         let (reply, answer) = oneshot::channel();
         let ending = || PeerError::NotSent("the process is ending".to_owned());
-        self.calls.send(PeerCall { address, path, body, within, reply }).await.map_err(|_| ending())?;
+        self.calls.send(PeerCall { address, path, body, within, reply: Some(reply) }).await.map_err(|_| ending())?;
         answer.await.unwrap_or_else(|_| Err(PeerError::NoAnswer("the process is ending".to_owned())))
+    }
+
+    /// Posts `body`, which is JSON, without waiting for the answer. Dropped if too many requests wait.
+    pub(super) fn tell(&self, address: String, path: &'static str, body: Bytes, within: Duration) {
+        if self.calls.try_send(PeerCall { address, path, body, within, reply: None }).is_err() {
+            tracing::debug!(path, "too many requests to other nodes wait; this one is dropped");
+        }
     }
 }
 
@@ -74,12 +82,18 @@ async fn run(trust: NodeTrust, mut calls: mpsc::Receiver<PeerCall>) {
     }
 }
 
-async fn serve(trust: Arc<NodeTrust>, PeerCall { address, path, body, within, mut reply }: PeerCall) {
+async fn serve(trust: Arc<NodeTrust>, PeerCall { address, path, body, within, reply }: PeerCall) {
     let headers = vec![(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))];
     let request = PeerRequest { method: Method::POST, address: &address, path, headers, within };
     let asking = async {
         let answer = request.send(&trust, body).await?;
-        Ok((answer.status(), read(answer).await?))
+        Ok::<_, PeerError>((answer.status(), read(answer).await?))
+    };
+    let Some(mut reply) = reply else {
+        if let Err(error) = asking.await {
+            tracing::debug!(address, path, %error, "a node did not answer");
+        }
+        return;
     };
     let answer = tokio::select! {
         answer = asking => answer,

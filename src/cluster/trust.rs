@@ -4,17 +4,13 @@ use std::{cell::RefCell, fmt, sync::Arc, time::Duration};
 
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 use awc::{Client, Connector};
-use rustls::{
-    ClientConfig, ServerConfig,
-    crypto::ring,
-    server::{VerifierBuilderError, WebPkiClientVerifier},
-    sign::SingleCertAndKey,
-};
+use rustls::{ClientConfig, ServerConfig};
 use secrecy::{ExposeSecret as _, SecretString};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
-use crate::config::{NodeTls, TlsError};
+use super::certificates::{Certificates, Renewal, TrustError};
+use crate::config::NodeTls;
 
 /// The header by which a node proves that it is one.
 pub(crate) const SECRET: HeaderName = HeaderName::from_static("tertulia-node-secret");
@@ -25,27 +21,13 @@ const SHAKE_HANDS_WITHIN: Duration = Duration::from_secs(1);
 /// How long an idle connection to another node is kept.
 const KEEP_ALIVE: Duration = Duration::from_secs(4);
 
-/// Why nodes cannot know each other.
-#[derive(Debug, thiserror::Error)]
-pub enum TrustError {
-    /// A file of `node.tls` cannot be used.
-    #[error(transparent)]
-    Files(#[from] TlsError),
-    /// The certificates of other nodes cannot be verified.
-    #[error("the certificates of other nodes cannot be verified")]
-    Verifier(#[from] VerifierBuilderError),
-    /// The certificate cannot be used.
-    #[error("the certificate of this node cannot be used")]
-    Certificate(#[from] rustls::Error),
-}
-
 /// What nodes know each other by. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct NodeTrust(Arc<Trust>);
 
 struct Trust {
     secret: Option<Secret>,
-    tls: Option<Encryption>,
+    tls: Option<Certificates>,
 }
 
 struct Secret {
@@ -53,14 +35,16 @@ struct Secret {
     digest: [u8; 32],
 }
 
-struct Encryption {
-    client: Arc<ClientConfig>,
-    server: Arc<ServerConfig>,
+/// A client of a thread, and what the client was made of.
+struct KnownClient {
+    trust: NodeTrust,
+    tls: Option<Arc<ClientConfig>>,
+    client: Client,
 }
 
 thread_local! {
     /// Connections to other nodes belong to the thread that opened them.
-    static CLIENT: RefCell<Option<(NodeTrust, Client)>> = const { RefCell::new(None) };
+    static CLIENT: RefCell<Option<KnownClient>> = const { RefCell::new(None) };
 }
 
 impl fmt::Debug for NodeTrust {
@@ -77,8 +61,27 @@ impl NodeTrust {
     pub(crate) fn new(secret: Option<&SecretString>, tls: Option<&NodeTls>) -> Result<Self, TrustError> {
         let secret =
             secret.map(|secret| Secret { digest: Sha256::digest(secret.expose_secret()).into(), text: secret.clone() });
-        let tls = tls.map(Encryption::read).transpose()?;
+        let tls = tls.map(Certificates::read).transpose()?;
         Ok(Self(Arc::new(Trust { secret, tls })))
+    }
+
+    /// Reads the files of `tls`, for use in place of the files that were read before. Blocks.
+    ///
+    /// # Errors
+    /// [`TrustError`]; the files that were read before can stay in use.
+    pub(crate) fn read_again(&self, tls: Option<&NodeTls>) -> Result<Option<Renewal>, TrustError> {
+        match (&self.0.tls, tls) {
+            (Some(_), Some(tls)) => Ok(Some(Renewal::read(tls)?)),
+            (None, None) => Ok(None),
+            (Some(_), None) | (None, Some(_)) => Err(TrustError::Kind),
+        }
+    }
+
+    /// Uses what was read again for all connections that begin from now on.
+    pub(crate) fn renew(&self, renewal: Renewal) {
+        if let Some(tls) = &self.0.tls {
+            tls.renew(renewal);
+        }
     }
 
     /// Whether the headers show the secret, compared in constant time. Without a secret the caller's certificate was
@@ -91,7 +94,7 @@ impl NodeTrust {
 
     /// How nodes are listened to, if encrypted: only callers with a certificate of the authority get through.
     pub(crate) fn server(&self) -> Option<ServerConfig> {
-        self.0.tls.as_ref().map(|tls| (*tls.server).clone())
+        self.0.tls.as_ref().map(Certificates::server)
     }
 
     /// The header that shows the secret.
@@ -110,35 +113,30 @@ impl NodeTrust {
 
     /// The client of this thread.
     pub(super) fn client(&self) -> Client {
+        let tls = self.0.tls.as_ref().map(Certificates::client);
         CLIENT.with_borrow_mut(|last| match last {
-            Some((of, client)) if Arc::ptr_eq(&of.0, &self.0) => client.clone(),
-            _ => last.insert((self.clone(), self.new_client())).1.clone(),
+            Some(known) if Arc::ptr_eq(&known.trust.0, &self.0) && is_same(&known.tls, &tls) => known.client.clone(),
+            _ => {
+                let client = new_client(tls.clone());
+                last.insert(KnownClient { trust: self.clone(), tls, client }).client.clone()
+            }
         })
-    }
-
-    fn new_client(&self) -> Client {
-        let connector = Connector::new().timeout(CONNECT_WITHIN).handshake_timeout(SHAKE_HANDS_WITHIN);
-        let mut connector = connector.conn_keep_alive(KEEP_ALIVE).limit(0);
-        if let Some(tls) = &self.0.tls {
-            connector = connector.rustls_0_23(Arc::clone(&tls.client));
-        }
-        Client::builder().connector(connector).no_default_headers().disable_redirects().finish()
     }
 }
 
-impl Encryption {
-    fn read(tls: &NodeTls) -> Result<Self, TrustError> {
-        let provider = Arc::new(ring::default_provider());
-        let own = Arc::new(SingleCertAndKey::from(tls.own.certified(&tls.own.files()?)?));
-        let roots = Arc::new(tls.authorities()?);
-        let verifier =
-            WebPkiClientVerifier::builder_with_provider(Arc::clone(&roots), Arc::clone(&provider)).build()?;
-        let server =
-            ServerConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions()?;
-        let mut server = server.with_client_cert_verifier(verifier).with_cert_resolver(Arc::clone(&own) as _);
-        server.alpn_protocols = vec![b"http/1.1".to_vec()];
-        let client = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
-        let client = client.with_root_certificates(roots).with_client_cert_resolver(own);
-        Ok(Self { client: Arc::new(client), server: Arc::new(server) })
+fn is_same(one: &Option<Arc<ClientConfig>>, other: &Option<Arc<ClientConfig>>) -> bool {
+    match (one, other) {
+        (Some(one), Some(other)) => Arc::ptr_eq(one, other),
+        (None, None) => true,
+        (Some(_), None) | (None, Some(_)) => false,
     }
+}
+
+fn new_client(tls: Option<Arc<ClientConfig>>) -> Client {
+    let connector = Connector::new().timeout(CONNECT_WITHIN).handshake_timeout(SHAKE_HANDS_WITHIN);
+    let mut connector = connector.conn_keep_alive(KEEP_ALIVE).limit(0);
+    if let Some(tls) = tls {
+        connector = connector.rustls_0_23(tls);
+    }
+    Client::builder().connector(connector).no_default_headers().disable_redirects().finish()
 }

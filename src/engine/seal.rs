@@ -10,6 +10,7 @@ use chacha20poly1305::{
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
+use tertulia_actors::engine::{RecordKey, RecordSeal, StoreError};
 
 /// Precedes the secret in the digests that the key and its id are made of.
 const KEY: &[u8] = b"tertulia seal key 1\0";
@@ -105,6 +106,16 @@ impl Seal {
     }
 }
 
+impl RecordSeal for Seal {
+    fn close(&self, key: &RecordKey, value: &[u8]) -> Result<Vec<u8>, StoreError> {
+        Self::close(self, key.as_bytes(), value).map_err(|error| StoreError::new("seal a record", error))
+    }
+
+    fn open(&self, key: &RecordKey, value: &[u8]) -> Result<Vec<u8>, StoreError> {
+        Self::open(Some(self), key.as_bytes(), value).map_err(|error| StoreError::new("open a sealed record", error))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -122,6 +133,18 @@ mod tests {
         assert!(!String::from_utf8(sealed.clone()).unwrap().contains("whsec"));
         assert_eq!(Seal::open(Some(&ours), b"record", &sealed).unwrap(), VALUE);
         assert_ne!(ours.close(b"record", VALUE).unwrap(), sealed);
+    }
+
+    #[test]
+    fn a_connection_reads_what_it_sealed_and_what_was_never_sealed() {
+        let (ours, key) = (seal("a"), RecordKey::of(&["consumer-identity", "ann"]));
+        let sealed = RecordSeal::close(&ours, &key, VALUE).unwrap();
+        assert!(!sealed.windows(5).any(|part| part == b"whsec"));
+        for value in [&sealed[..], VALUE] {
+            assert_eq!(RecordSeal::open(&ours, &key, value).unwrap(), VALUE);
+        }
+        assert!(RecordSeal::open(&seal("b"), &key, &sealed).is_err());
+        assert!(RecordSeal::open(&ours, &key.with("more"), &sealed).is_err());
     }
 
     #[test]

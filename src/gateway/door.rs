@@ -13,7 +13,7 @@ use actix_web::{
 use utoipa_actix_web::AppExt as _;
 
 use super::{
-    nodes::{ForCaller, Neighbours, answer_find, described, internal_routes, misdirected},
+    nodes::{ForCaller, Neighbours, answer_find, answer_find_ring, described, internal_routes, misdirected},
     problem::Problem,
     routes::routes,
     state::State,
@@ -32,6 +32,7 @@ pub(super) fn listen(state: Data<State>, neighbours: &Neighbours) -> io::Result<
         let app = App::new().app_data(state.clone()).app_data(neighbours.clone()).wrap(from_fn(require));
         let app = app.route(NUDGE, web::post().to(nudge)).configure(internal_routes);
         let app = app.route("/internal/v1/find/{conversation}", web::get().to(answer_find));
+        let app = app.route("/internal/v1/find-ring/{ring}", web::get().to(answer_find_ring));
         let app = app.route("/internal/v1/rebalance", web::post().to(rebalance));
         app.into_utoipa_app().configure(routes).into_app()
     });

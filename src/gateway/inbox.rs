@@ -91,6 +91,11 @@ impl Inbox {
         self.state().unreported.get(connection).copied().unwrap_or_default().webhooks
     }
 
+    /// The number of webhooks kept here of which no holder knows.
+    pub(super) fn waiting(&self) -> u64 {
+        self.state().unreported.values().map(|unreported| unreported.webhooks).sum()
+    }
+
     /// Whether the caller is to report the webhooks kept for a connection, until [`Self::reported`] returns `true`. Nobody
     /// else does then.
     pub(super) fn begin_report(&self, connection: &ConnectionId) -> bool {
@@ -200,10 +205,12 @@ mod tests {
         inbox.keep(&shop, "1".into(), WITHIN).await.unwrap();
         let webhooks = inbox.unreported(&shop);
         inbox.keep(&shop, "2".into(), WITHIN).await.unwrap();
+        inbox.keep(&"other".into(), "3".into(), WITHIN).await.unwrap();
+        assert_eq!(inbox.waiting(), 3);
         assert!(inbox.begin_report(&shop) && !inbox.begin_report(&shop));
         assert!(!inbox.reported(&shop, webhooks) && !inbox.begin_report(&shop));
         assert!(inbox.reported(&shop, inbox.unreported(&shop)));
-        assert_eq!(inbox.unreported(&shop), 0);
+        assert_eq!((inbox.unreported(&shop), inbox.waiting()), (0, 1));
         assert!(!inbox.begin_report(&shop));
     }
 }

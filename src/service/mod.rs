@@ -21,6 +21,7 @@ use tertulia_actors::{
 };
 use tokio::{
     sync::oneshot,
+    task::spawn_blocking,
     time::{Instant, timeout_at},
 };
 
@@ -111,6 +112,10 @@ impl Service {
         let settings = supervision::settings(&configuration.supervision);
         let mut builder = Tertulia::builder().platform(platform(configuration)?).journal(journal);
         builder = builder.cluster(cluster).supervision(settings);
+        let seal = configuration.node.as_ref().and_then(|node| node.seal.as_ref()).map(Seal::new);
+        if let Some(seal) = seal.clone() {
+            builder = builder.seal(Arc::new(seal));
+        }
         // A node begins its connections when it is to have their duties.
         let own = if joined.is_none() { configuration.connections.as_slice() } else { &[] };
         for described in own.iter().map(describe) {
@@ -121,7 +126,6 @@ impl Service {
         }
         let tertulia = Arc::new(builder.start()?);
         let admissible = &configuration.gateway.admissible;
-        let seal = configuration.node.as_ref().and_then(|node| node.seal.as_ref()).map(Seal::new);
         let settings = webhooks::settings(configuration.webhooks);
         let prepare = |elsewhere| Webhooks::prepare(&tertulia, settings, seal.clone(), Some(elsewhere));
         let node = joined.map(|joined| joined.start(&tertulia, prepare, configuration, &added)).transpose()?;
@@ -169,18 +173,18 @@ impl Service {
         &self.gateway
     }
 
-    /// Reads the tokens, limits, allowed origins and certificate of the gateway again from `file`. After a mistake, which
-    /// is logged, the previous ones stay in force.
-    pub async fn read_again(&self, file: &Path) {
+    /// Reads the tokens, limits, allowed origins and certificate of the gateway again from `file`, and the certificates of the
+    /// node. After a mistake, which is logged, the previous ones stay in force.
+    pub async fn read_again(&self, file: &Path, environment: Environment) {
         let path = file.to_owned();
         let (report, read) = oneshot::channel();
         // A thread of its own: a file that cannot be read to its end, such as a pipe, must not delay the end of the process.
         std::thread::spawn(move || {
             // Nobody may wait any more.
-            drop(report.send(Configuration::load(&path, &Environment::of_process())));
+            drop(report.send(Configuration::load(&path, &environment)));
         });
-        let gateway = match read.await {
-            Ok(Ok(configuration)) => configuration.gateway,
+        let Configuration { gateway, node, .. } = match read.await {
+            Ok(Ok(configuration)) => configuration,
             Ok(Err(ConfigurationError::Mistaken { file, problems })) => {
                 for problem in problems {
                     tracing::error!(mistake = %problem.in_file(&file), "the previous configuration stays in force");
@@ -190,14 +194,30 @@ impl Service {
             Ok(Err(error)) => return tracing::error!(%error, "the previous configuration stays in force"),
             Err(error) => return tracing::error!(%error, "the configuration could not be read again"),
         };
-        match self.gateway.renew(&gateway).await {
-            Ok(()) => tracing::info!(
-                tokens = gateway.tokens.len(),
-                origins = gateway.allowed_origins.len(),
-                "tokens, limits, allowed origins and certificate were read again"
-            ),
-            Err(error) => tracing::error!(%error, "the previous configuration stays in force"),
+        let trust = self.node.as_ref().map(RunningNode::trust);
+        let renewal = match &trust {
+            Some(trust) => {
+                let (trust, tls) = (trust.clone(), node.and_then(|node| node.tls));
+                spawn_blocking(move || trust.read_again(tls.as_ref())).await
+            }
+            None => Ok(Ok(None)),
+        };
+        let renewal = match renewal {
+            Ok(Ok(renewal)) => renewal,
+            Ok(Err(error)) => return tracing::error!(%error, "the previous configuration stays in force"),
+            Err(error) => return tracing::error!(%error, "the certificates of the node could not be read again"),
+        };
+        if let Err(error) = self.gateway.renew(&gateway).await {
+            return tracing::error!(%error, "the previous configuration stays in force");
         }
+        if let (Some(trust), Some(renewal)) = (trust, renewal) {
+            trust.renew(renewal);
+        }
+        tracing::info!(
+            tokens = gateway.tokens.len(),
+            origins = gateway.allowed_origins.len(),
+            "tokens, limits, allowed origins and certificates were read again"
+        );
     }
 
     /// Stops the service. Hands the duties of a node over to other nodes. Accepts no more requests; finishes open requests, running deliveries to webhooks and running

@@ -133,6 +133,11 @@ fn runnable(added: &[Value], admissible: &Admissible) -> Vec<(ConnectionId, Runn
 }
 
 impl RunningNode {
+    /// What this node and the others know each other by.
+    pub(super) fn trust(&self) -> NodeTrust {
+        self.neighbours.trust.clone()
+    }
+
     /// Gives all duties to other nodes, at most `within`, and begins none from then on.
     pub(super) async fn drain(&mut self, within: Duration) {
         self.duties.drain(within).await;

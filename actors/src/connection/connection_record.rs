@@ -2,7 +2,8 @@
 //! the step that changes them, and read when the connection starts.
 //!
 //! The record `connection-state/<id>` has the agent's state and the consumer after a step-up; it has no token. Each conversation
-//! that callers have loaded has a record `connection-state/<id>/<conversation>`.
+//! that callers have loaded has a record `connection-state/<id>/<conversation>`. The record `consumer-identity/<id>` is of the
+//! consumer.
 
 use std::{sync::Arc, time::Duration};
 
@@ -19,6 +20,8 @@ use crate::engine::{Change, CommitError, Journal, Record, RecordKey, StoreError,
 
 /// The first part of the records' keys.
 const KIND: &str = "connection-state";
+/// The first part of the key of a consumer's identity.
+const IDENTITY: &str = "consumer-identity";
 /// The pause before another request to the store.
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
 /// Records of a removed connection that are deleted together. Webhooks in the inbox may be large.
@@ -33,8 +36,8 @@ pub(super) struct ConnectionRecord {
     /// The agent's state that a caller set.
     #[serde(skip_serializing_if = "Option::is_none")]
     agent_state: Option<SetState>,
-    /// The consumer after a step-up. The token of the step-up is a secret and is not stored, so the next run of the
-    /// process logs in as the configured consumer and reports that a step-up is needed.
+    /// The consumer after a step-up. If the token of the step-up is not stored, the next run of the process logs in as
+    /// the configured consumer and reports that a step-up is needed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) stepped_up: Option<UserId>,
 }
@@ -143,7 +146,12 @@ async fn forget_in_time(
         return Ok(());
     }
     journal.settled().await;
-    for (table, prefix) in [(Table::Notes, key(connection)), (Table::Inbox, RecordKey::of(&[connection.as_str()]))] {
+    let prefixes = [
+        (Table::Notes, key(connection)),
+        (Table::Notes, identity_key(connection)),
+        (Table::Inbox, RecordKey::of(&[connection.as_str()])),
+    ];
+    for (table, prefix) in prefixes {
         loop {
             let prefix = prefix.clone();
             let records = journal.read(move |store| store.scan(table, &prefix, None, FORGOTTEN_TOGETHER)).await?;
@@ -183,6 +191,11 @@ fn key(connection: &ConnectionId) -> RecordKey {
     RecordKey::of(&[KIND, connection.as_str()])
 }
 
+/// The key of the record with the identity of the consumer of `connection`.
+pub(super) fn identity_key(connection: &ConnectionId) -> RecordKey {
+    RecordKey::of(&[IDENTITY, connection.as_str()])
+}
+
 fn conversation_of(key: &RecordKey) -> Option<ConversationId> {
     key.parts()?.into_iter().nth(2).map(ConversationId::from)
 }
@@ -212,12 +225,14 @@ mod tests {
         let removed = take().await;
         // Added again while its predecessor is being removed: the new one writes its own record.
         let added = take().await;
-        let record = Record::new(key(&id), serde_json::to_vec(&ConnectionRecord::default()).unwrap());
-        journal.keep_for(Some(added.clone()), vec![Change::Put(Table::Notes, record)]).await.unwrap();
+        let keys = [key(&id), identity_key(&id)];
+        let records = keys.clone().map(|key| Change::Put(Table::Notes, Record::new(key, "{}")));
+        journal.keep_for(Some(added.clone()), records.into()).await.unwrap();
+        let kept = || keys.each_ref().map(|key| store.get(Table::Notes, key).unwrap().is_some());
         forget(&journal, Some(removed), &id).await.unwrap();
-        assert!(store.get(Table::Notes, &key(&id)).unwrap().is_some());
+        assert_eq!(kept(), [true, true]);
         forget(&journal, Some(added), &id).await.unwrap();
-        assert!(store.get(Table::Notes, &key(&id)).unwrap().is_none());
+        assert_eq!(kept(), [false, false]);
         journal.close();
     }
 

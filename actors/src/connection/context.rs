@@ -52,7 +52,7 @@ impl ConnectionContext {
     }
 
     /// Stores a change of the connection's records, in order with its events.
-    pub(super) fn store(&self, change: serde_json::Result<Change>) {
+    pub(super) fn store(&self, change: Result<Change, impl Display>) {
         match change {
             Ok(change) if self.journal().keeps() => {
                 drop(self.process.log.keep(&self.origin.connection, vec![change]));

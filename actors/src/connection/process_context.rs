@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::{
     conversation::Directory,
     dead_letters::DeadLetters,
-    engine::{Cluster, Journal},
+    engine::{Cluster, Journal, RecordSeal},
     frame_window::FrameBudget,
     log::Log,
     metrics::Metrics,
@@ -33,6 +33,8 @@ pub(crate) struct ProcessContext {
     pub unhandled: Arc<FrameBudget>,
     /// Assigns connections and logins to the processes that share the store.
     pub cluster: Arc<dyn Cluster>,
+    /// Encrypts secrets in the store, if there is a seal.
+    pub seal: Option<Arc<dyn RecordSeal>>,
     /// The counters of the process.
     pub metrics: Arc<Metrics>,
     /// How actors are restarted and given up.

@@ -78,6 +78,11 @@ impl ConsumerIdentity {
         }
     }
 
+    /// Whether the token is the only one of its identity, because it cannot be renewed.
+    pub(crate) fn is_final(&self) -> bool {
+        matches!(self.renewal, Renewal::Never)
+    }
+
     /// Whether the token has expired and cannot be renewed for the identity.
     pub(crate) fn has_expired(&self, now: Timestamp) -> bool {
         let times = |token: &SecretString| TokenTimes::of(token.expose_secret());

@@ -4,6 +4,7 @@
 use std::{collections::BTreeSet, num::NonZeroUsize, sync::Arc, time::Duration};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 use tertulia_actors::{
     Tertulia,
@@ -13,7 +14,7 @@ use tertulia_actors::{
         id::{ConnectionId, UserId},
         session::{IdentityLoss, SessionPolicy},
     },
-    engine::{Change, Journal, MemoryStore, Record, RecordKey, Retention, Store, Table},
+    engine::{Change, Journal, MemoryStore, Record, RecordKey, RecordSeal, Retention, Store, StoreError, Table},
     platform::{ConsumerLogin, PlatformClient, StepUp},
     subscriber::{Event, EventData},
 };
@@ -31,23 +32,42 @@ const DOORS: &[&str] = &["signup", "authorize", "authenticate", "upgrade", "Init
 struct Runs {
     store: Arc<MemoryStore>,
     stage: Stage,
+    is_sealed: bool,
+}
+
+/// Encrypts nothing, and hides everything from who only looks.
+struct Reversed;
+
+impl RecordSeal for Reversed {
+    fn close(&self, _: &RecordKey, value: &[u8]) -> Result<Vec<u8>, StoreError> {
+        Ok(value.iter().rev().copied().collect())
+    }
+
+    fn open(&self, _: &RecordKey, value: &[u8]) -> Result<Vec<u8>, StoreError> {
+        // A JSON object that was not reversed.
+        Ok(if value.starts_with(b"{") { value.to_vec() } else { value.iter().rev().copied().collect() })
+    }
 }
 
 impl Runs {
     fn begin() -> Self {
+        Self::sealed(false)
+    }
+
+    fn sealed(is_sealed: bool) -> Self {
         let store = Arc::new(MemoryStore::new(NonZeroUsize::new(100_000).unwrap()));
-        let stage = run(Emulator::start(EmulatorConfig::default()).unwrap(), &store);
-        Self { store, stage }
+        let stage = run(Emulator::start(EmulatorConfig::default()).unwrap(), &store, is_sealed);
+        Self { store, stage, is_sealed }
     }
 
     /// Ends the run, and begins the next one after `between`.
     async fn next(self, between: impl FnOnce(&Emulator, &MemoryStore)) -> Self {
-        let Self { store, stage } = self;
+        let Self { store, stage, is_sealed } = self;
         let Stage { emulator, tertulia, .. } = stage;
         tertulia.stop(PATIENCE).await;
         between(&emulator, &store);
-        let stage = run(emulator, &store);
-        Self { store, stage }
+        let stage = run(emulator, &store, is_sealed);
+        Self { store, stage, is_sealed }
     }
 
     async fn connect(&mut self, login: ConsumerLogin) {
@@ -90,9 +110,10 @@ impl Runs {
     }
 }
 
-fn run(emulator: Emulator, store: &Arc<MemoryStore>) -> Stage {
+fn run(emulator: Emulator, store: &Arc<MemoryStore>, is_sealed: bool) -> Stage {
     let journal = Journal::start(Arc::clone(store) as Arc<dyn Store>, Retention::default()).unwrap();
     let builder = Tertulia::builder().platform(platform(&emulator)).arbiters(NonZeroUsize::MIN);
+    let builder = if is_sealed { builder.seal(Arc::new(Reversed)) } else { builder };
     let tertulia = builder.journal(journal).start().unwrap();
     Stage::of(emulator, tertulia)
 }
@@ -181,19 +202,85 @@ async fn no_token_is_in_an_event_or_in_the_debug_output_of_what_is_stored() {
     }
 }
 
-/// CA-4: the token of a step-up is a secret and is not stored, so the step-up must be done again.
+/// A consumer of a configured token who has stepped up, the id before and after, and a conversation.
+async fn stepped_up(runs: &mut Runs) -> (ConsumerLogin, [UserId; 2], ConversationHandle) {
+    let client = PlatformClient::new(Arc::clone(runs.stage.tertulia.platform()), runs.stage.emulator.account().into());
+    let token = client.consumer_token(&ConsumerLogin::SignUp, None).await.unwrap().token;
+    let login = ConsumerLogin::Token(token);
+    runs.connect(login.clone()).await;
+    let before = runs.user().await;
+    let mine = runs.conversation().await;
+    let step_up = StepUp { connector: "101".to_owned(), code: "ann".into() };
+    let after = runs.stage.tertulia.connection(&CONNECTION.into()).step_up(step_up).await.unwrap().user_id;
+    assert_ne!(before, after);
+    (login, [before, after], mine)
+}
+
+/// CA-4: with a seal the token of a step-up is stored, encrypted, and the next run uses it.
+#[actix_rt::test]
+async fn a_step_up_from_a_configured_token_goes_on_in_the_next_run_if_the_store_has_a_seal() {
+    let mut runs = Runs::sealed(true);
+    let (login, [_, after], mine) = stepped_up(&mut runs).await;
+    let mut runs = runs
+        .next(|_, store| {
+            let record = store.get(Table::Notes, &key()).unwrap().unwrap();
+            assert!(serde_json::from_slice::<Value>(&record).is_err(), "it is not sealed");
+            let record: Value = serde_json::from_slice(&Reversed.open(&key(), &record).unwrap()).unwrap();
+            assert_eq!((&record["userId"], tokens(&record).len()), (&json!(after), 1));
+            let ConsumerLogin::Token(configured) = &login else { panic!("{login:?}") };
+            assert!(!record.to_string().contains(configured.expose_secret()));
+        })
+        .await;
+    runs.connect(login).await;
+    assert_eq!(runs.user().await, after);
+    let again = runs.stage.tertulia.connection(&CONNECTION.into()).conversation(mine.id()).unwrap();
+    again.send_text("still me").await.unwrap();
+    assert_eq!(runs.logged("connection.identity-lost"), 0);
+}
+
+/// CA-4: a stored step-up counts only for the login from which it was done.
+#[actix_rt::test]
+async fn a_stored_step_up_is_not_used_for_another_configured_token() {
+    let mut runs = Runs::sealed(true);
+    let (_, [_, after], _) = stepped_up(&mut runs).await;
+    let mut runs = runs.next(|_, _| {}).await;
+    let client = PlatformClient::new(Arc::clone(runs.stage.tertulia.platform()), runs.stage.emulator.account().into());
+    let other = client.consumer_token(&ConsumerLogin::SignUp, None).await.unwrap().token;
+    runs.stage.tertulia.connect(consumer(ConsumerLogin::Token(other))).unwrap();
+    let lost = runs.stage.event("connection.identity-lost").await;
+    let EventData::IdentityLost { reason, ref user_id, conversations: 1 } = lost.data else { panic!("{lost:?}") };
+    assert_eq!((reason, user_id.as_ref()), (IdentityLoss::StepUpNotStored, Some(&after)));
+    runs.stage.tertulia.stop(PATIENCE).await;
+    assert!(runs.store.get(Table::Notes, &key()).unwrap().is_none());
+}
+
+/// CA-4: when the platform keeps refusing a stored step-up, the connection goes on as the configured consumer.
+#[actix_rt::test]
+async fn a_stored_step_up_that_the_platform_refuses_ends_and_the_configured_consumer_goes_on() {
+    let mut runs = Runs::sealed(true);
+    let (login, [before, after], _) = stepped_up(&mut runs).await;
+    let mut runs = runs.next(|_, _| {}).await;
+    let refuses = runs.stage.emulator.add_rule(FaultRule::new("InitConnection", Outcome::Code(401)).always()).unwrap();
+    let ConnectionSettings { policy, .. } = impatient();
+    runs.stage.tertulia.connect(ConnectionSettings { policy, ..consumer(login) }).unwrap();
+    let lost = runs.stage.event("connection.identity-lost").await;
+    let EventData::IdentityLost { reason, ref user_id, .. } = lost.data else { panic!("{lost:?}") };
+    assert_eq!((reason, user_id.as_ref()), (IdentityLoss::Refused, Some(&after)));
+    runs.stage.emulator.lift_rule(refuses);
+    runs.stage.tertulia.connection(&CONNECTION.into()).ready(PATIENCE).await.unwrap();
+    assert_eq!(runs.user().await, before);
+    runs.stage.tertulia.stop(PATIENCE).await;
+    let state = runs.store.get(Table::Notes, &RecordKey::of(&["connection-state", CONNECTION])).unwrap().unwrap();
+    assert_eq!(serde_json::from_slice::<Value>(&state).unwrap(), json!({}));
+    assert!(runs.store.get(Table::Notes, &key()).unwrap().is_none());
+}
+
+/// CA-4: without a seal the token of a step-up is not stored, so the step-up must be done again.
 #[actix_rt::test]
 async fn a_step_up_from_a_configured_token_is_asked_for_again_after_a_restart() {
     let mut runs = Runs::begin();
-    let client = PlatformClient::new(Arc::clone(runs.stage.tertulia.platform()), runs.stage.emulator.account().into());
-    let token = client.consumer_token(&ConsumerLogin::SignUp, None).await.unwrap().token;
-    let login = || ConsumerLogin::Token(token.clone());
+    let (login, [before, after], mine) = stepped_up(&mut runs).await;
     let step_up = || StepUp { connector: "101".to_owned(), code: "ann".into() };
-    runs.connect(login()).await;
-    let before = runs.user().await;
-    let mine = runs.conversation().await;
-    let after = runs.stage.tertulia.connection(&CONNECTION.into()).step_up(step_up()).await.unwrap().user_id;
-    assert_ne!(before, after);
 
     let mut runs = runs
         .next(|_, store| {
@@ -202,7 +289,7 @@ async fn a_step_up_from_a_configured_token_is_asked_for_again_after_a_restart() 
             assert!(self::record(store).is_none());
         })
         .await;
-    runs.stage.tertulia.connect(consumer(login())).unwrap();
+    runs.stage.tertulia.connect(consumer(login)).unwrap();
     let lost = runs.stage.event("connection.identity-lost").await;
     let EventData::IdentityLost { reason, ref user_id, conversations: 1 } = lost.data else { panic!("{lost:?}") };
     assert_eq!((reason, user_id.as_ref()), (IdentityLoss::StepUpNotStored, Some(&after)));

@@ -1,4 +1,5 @@
-//! The external bot: follows the messages by cursor, answers each, and repeats each request until its outcome is known.
+//! The bot of this program: a client of the service that follows the messages by cursor, answers each, and repeats each
+//! request until its outcome is known. Where a bot outside of this program answers, this one only follows.
 
 use std::{
     cell::{Cell, RefCell},
@@ -130,12 +131,18 @@ impl Gateways {
 
 /// Follows the messages from `start` on and answers those of consumers; never ends by itself.
 pub(crate) async fn run(gateways: impl Into<Gateways>, start: Cursor, notes: Rc<Notes>) {
-    let gateways = gateways.into();
-    let mut cursor = start;
-    let turns = Rc::new(Semaphore::new(TOGETHER));
+    follow_all(gateways.into(), start, notes, Some(Rc::new(Semaphore::new(TOGETHER)))).await;
+}
+
+/// Follows the messages from `start` on and answers none; never ends by itself.
+pub(crate) async fn watch(gateways: impl Into<Gateways>, start: Cursor, notes: Rc<Notes>) {
+    follow_all(gateways.into(), start, notes, None).await;
+}
+
+async fn follow_all(gateways: Gateways, mut cursor: Cursor, notes: Rc<Notes>, turns: Option<Rc<Semaphore>>) {
     loop {
         // After any failure the bot continues after the last event that it received.
-        let following = follow(&gateways, &mut cursor, &notes, &turns);
+        let following = follow(&gateways, &mut cursor, &notes, turns.as_ref());
         let has_left = match gateways.stays() {
             Some(stays) => timeout(stays, following).await.is_err(),
             None => {
@@ -155,7 +162,7 @@ async fn follow(
     gateways: &Gateways,
     cursor: &mut Cursor,
     notes: &Rc<Notes>,
-    turns: &Rc<Semaphore>,
+    turns: Option<&Rc<Semaphore>>,
 ) -> anyhow::Result<()> {
     let at = gateways.listening().await?;
     let mut stream = EventStream::open(&at, FOLLOWED, Some(cursor)).await?;
@@ -170,7 +177,7 @@ async fn follow(
     }
 }
 
-fn take(event: Value, id: Option<Cursor>, gateways: &Gateways, notes: &Rc<Notes>, turns: &Rc<Semaphore>) {
+fn take(event: Value, id: Option<Cursor>, gateways: &Gateways, notes: &Rc<Notes>, turns: Option<&Rc<Semaphore>>) {
     if event["type"] == "tertulia.connection.resumed" {
         let (connection, time) = (event["connection"].as_str(), event["time"].as_str());
         if let (Some(connection), Some(Ok(time))) = (connection, time.map(str::parse)) {
@@ -181,6 +188,7 @@ fn take(event: Value, id: Option<Cursor>, gateways: &Gateways, notes: &Rc<Notes>
     let message = Message::deserialize(&event["data"]);
     let conversation = event["subject"].as_str().unwrap_or_default().to_owned();
     notes.heard.borrow_mut().push((id, event));
+    let Some(turns) = turns else { return };
     let Ok(Message { dialog_id, sequence, role: Some(role) }) = message else { return };
     if role != "CONSUMER" {
         return;

@@ -1,34 +1,39 @@
 //! Chaos: the real service on a misbehaving platform, killed repeatedly, and the proof that nothing was lost or done
 //! twice. Backups are taken meanwhile, and one of them is opened.
 
+mod answering;
 mod backup;
 pub(crate) mod bot;
 mod nodes;
 pub(crate) mod oracle;
+mod outside;
 pub(crate) mod plan;
+mod proxy;
 pub(crate) mod service;
 pub(crate) mod stream;
 pub(crate) mod trial;
+mod trials;
 
 use std::{
-    fs,
     path::{Path, PathBuf},
     process::{Command, ExitCode},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use anyhow::Context as _;
-use futures_util::{Stream, StreamExt as _, stream as streams};
 use jiff::SignedDuration;
 use tertulia_emulator::FaultMode;
 
+use outside::{BotCommand, Outside};
 use plan::Plan;
-use trial::Verdict;
+use trial::{Setup, Verdict};
+use trials::{Outcome, print_violations};
 
 /// The amount of chaos.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  tertulia-bench chaos --seeds 20 --kills 4\n  tertulia-bench chaos --nodes 3 --seeds 13"
+    after_help = "Examples:\n  tertulia-bench chaos --seeds 20 --kills 4\n  tertulia-bench chaos --nodes 3 --seeds 13\n  tertulia-bench chaos --nodes 3 --seeds 13 \
+                  --bot 'python3 bench/bots/bot.py' --bot-kills 3"
 )]
 pub(crate) struct ChaosOptions {
     /// Number of trials, each with its own seed
@@ -67,6 +72,14 @@ pub(crate) struct ChaosOptions {
     /// With several nodes: every second node runs this program
     #[arg(long, value_name = "FILE")]
     old_binary: Option<PathBuf>,
+    /// A program with its arguments that answers instead of the bot of this program. Its environment has TERTULIA_URL,
+    /// the address of a proxy that takes the nodes in turns; TERTULIA_TOKEN; and TERTULIA_CURSOR, a file that is kept
+    /// when the bot is killed. Each reply must contain the text that it answers
+    #[arg(long, value_name = "COMMAND")]
+    bot: Option<BotCommand>,
+    /// How often the program of --bot is killed and started again while consumers send
+    #[arg(long, value_name = "N", default_value_t = 0, requires = "bot")]
+    bot_kills: u32,
     /// Milliseconds between two backups of the running service; one backup is opened in the end
     #[arg(long, value_name = "MS", default_value_t = 2_000, value_parser = clap::value_parser!(u64).range(1..))]
     backup_every: u64,
@@ -81,6 +94,19 @@ pub(crate) struct ChaosOptions {
     json: bool,
 }
 
+impl ChaosOptions {
+    /// The bot outside of this program, if it answers.
+    fn outside(&self) -> Option<Outside<'_>> {
+        Some(Outside { command: self.bot.as_ref()?, kills: self.bot_kills })
+    }
+}
+
+impl Outcome for Verdict {
+    fn violations(&self) -> &[String] {
+        &self.violations
+    }
+}
+
 /// Runs the trials. Fails if any trial finds a violation.
 pub(crate) async fn run(options: &ChaosOptions) -> anyhow::Result<ExitCode> {
     let binary = match &options.binary {
@@ -91,19 +117,13 @@ pub(crate) async fn run(options: &ChaosOptions) -> anyhow::Result<ExitCode> {
         return nodes::run(options, &binary).await;
     }
     let kills = options.kills.unwrap_or(4);
-    let mut verdicts = seeds(options)
-        .map(|seed| trial(Plan::of(seed, kills), &binary, options))
-        .buffer_unordered(usize::try_from(options.together.unwrap_or(4))?);
-    let mut all = Vec::new();
-    while let Some(verdict) = verdicts.next().await {
-        let verdict = verdict?;
-        if options.json {
-            println!("{}", serde_json::to_string(&verdict)?);
-        } else {
-            print(&verdict, options);
-        }
-        all.push(verdict);
-    }
+    let setup = Setup {
+        binary: &binary,
+        backup_every: Duration::from_millis(options.backup_every),
+        outside: options.outside(),
+    };
+    let trial = async |seed, directory: &Path| trial::run(Plan::of(seed, kills), &setup, directory).await;
+    let all = trials::run(options, 4, trial, |verdict| print(verdict, options)).await?;
     if !options.json {
         print_table(&all);
     }
@@ -121,49 +141,6 @@ fn nodes(text: &str) -> Result<usize, String> {
 fn lease(text: &str) -> Result<Duration, String> {
     let lease: SignedDuration = text.parse().map_err(|error: jiff::Error| error.to_string())?;
     Duration::try_from(lease).map_err(|error| error.to_string())
-}
-
-/// The seeds of the trials, each when its trial may begin.
-fn seeds(options: &ChaosOptions) -> impl Stream<Item = u64> {
-    let until = options.minutes.map(|minutes| Instant::now() + Duration::from_secs(minutes * 60));
-    let goes_on = move |number: &u64| match until {
-        Some(until) => Instant::now() < until,
-        None => *number < options.seeds,
-    };
-    streams::iter((0..).take_while(goes_on)).map(|number| options.seed + number)
-}
-
-/// One trial in its own directory, which is kept if the trial fails.
-async fn trial(plan: Plan, binary: &Path, options: &ChaosOptions) -> anyhow::Result<Verdict> {
-    let backup_every = Duration::from_millis(options.backup_every);
-    let seed = plan.seed;
-    let directory = tempfile::Builder::new().prefix("tertulia-chaos-").tempdir()?;
-    let verdict =
-        trial::run(plan, binary, directory.path(), backup_every).await.with_context(|| format!("seed {seed}"))?;
-    if !verdict.violations.is_empty() {
-        keep_evidence(directory.path(), options, seed)?;
-    }
-    Ok(verdict)
-}
-
-fn keep_evidence(directory: &Path, options: &ChaosOptions, seed: u64) -> anyhow::Result<()> {
-    let kept = options.evidence.join(format!("seed-{seed}"));
-    let _ = fs::remove_dir_all(&kept);
-    copy(directory, &kept).with_context(|| format!("cannot keep the evidence in {}", kept.display()))
-}
-
-fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
-    fs::create_dir_all(to)?;
-    for entry in fs::read_dir(from)? {
-        let entry = entry?;
-        let target = to.join(entry.file_name());
-        if entry.file_type()?.is_dir() {
-            copy(&entry.path(), &target)?;
-        } else {
-            fs::copy(entry.path(), target)?;
-        }
-    }
-    Ok(())
 }
 
 /// Builds the service into the directory of this program.
@@ -196,32 +173,31 @@ fn mode(faults: FaultMode) -> &'static str {
 }
 
 fn print(verdict: &Verdict, options: &ChaosOptions) {
-    let Verdict { plan, lives, faults, messages, replies, events, breaks, backups, again, seconds, violations } =
-        verdict;
+    let Verdict {
+        plan,
+        lives,
+        faults,
+        messages,
+        replies,
+        events,
+        breaks,
+        backups,
+        again,
+        bot_runs,
+        seconds,
+        violations,
+    } = verdict;
     let outcome = if violations.is_empty() { "ok" } else { "FAILED" };
     let again: u32 = again.iter().map(|(_, times)| times).sum();
     println!(
         "seed {:>4} {:<7} {outcome}: {messages} messages, {replies} replies, {events} events, {faults} faults, {lives} \
-         lives, {breaks} breaks, {backups} backups, asked again {again} times, {seconds:.1} s",
+         lives, {breaks} breaks, {backups} backups, asked again {again} times{}, {seconds:.1} s",
         plan.seed,
         mode(plan.faults),
+        outside::runs(*bot_runs),
     );
     let replay = format!("chaos --seeds 1 --seed {} --kills {}", plan.seed, plan.ends.len());
     print_violations(violations, options, plan.seed, &replay);
-}
-
-fn print_violations(violations: &[String], options: &ChaosOptions, seed: u64, replay: &str) {
-    const SHOWN: usize = 10;
-    for violation in violations.iter().take(SHOWN) {
-        println!("    {violation}");
-    }
-    if violations.len() > SHOWN {
-        println!("    and {} more", violations.len() - SHOWN);
-    }
-    if !violations.is_empty() {
-        let kept = options.evidence.join(format!("seed-{seed}"));
-        println!("    evidence in {}; replay with: {replay}", kept.display());
-    }
 }
 
 fn print_table(all: &[Verdict]) {

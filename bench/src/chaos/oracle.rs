@@ -17,7 +17,35 @@ pub(crate) struct Evidence<'e> {
     pub(crate) log: &'e [(Option<Cursor>, Value)],
     /// The events that the bot received on all its streams.
     pub(crate) heard: &'e [(Option<Cursor>, Value)],
-    pub(crate) answers: &'e HashMap<MessageKey, Option<Answer>>,
+    pub(crate) answers: Answers<'e>,
+}
+
+/// How the messages of consumers are answered.
+#[derive(Clone, Copy)]
+pub(crate) enum Answers<'e> {
+    /// By the bot of this program, which noted each outcome.
+    Noted(&'e HashMap<MessageKey, Option<Answer>>),
+    /// By another program. Its reply contains the text that it answers.
+    Outside,
+}
+
+impl Answers<'_> {
+    /// Whether `text` is a reply to the message of a consumer.
+    fn is_reply(self, text: &str, message: &LedgerEntry) -> bool {
+        match self {
+            Self::Noted(_) => text == reply(message.sequence),
+            Self::Outside => contains(text, message.text.as_deref().unwrap_or_default().trim()),
+        }
+    }
+}
+
+/// Whether `text` contains `part` and no longer word or number in its place.
+fn contains(text: &str, part: &str) -> bool {
+    let is_apart = |letter: Option<char>| letter.is_none_or(|letter| !letter.is_alphanumeric());
+    text.match_indices(part).any(|(at, _)| {
+        let (before, after) = (&text[..at], &text[at + part.len()..]);
+        is_apart(before.chars().next_back()) && is_apart(after.chars().next())
+    })
 }
 
 /// The violations, one line each; empty if every promise held.
@@ -29,7 +57,10 @@ pub(crate) fn violations(evidence: &Evidence<'_>) -> Vec<String> {
     messages(evidence.ledger, evidence.log, "the log", &mut found);
     messages(evidence.ledger, evidence.heard, "the bot's stream", &mut found);
     commands(evidence.log, evidence.answers, &mut found);
-    replies(evidence.ledger, evidence.answers, &mut found);
+    match evidence.answers {
+        Answers::Noted(answers) => replies(evidence.ledger, answers, &mut found),
+        Answers::Outside => outside_replies(evidence.ledger, &mut found),
+    }
     found
 }
 
@@ -61,18 +92,9 @@ impl Mistakes {
             mistakes.lost += accepted.iter().filter(|sequence| !seen.contains_key(sequence)).count();
             mistakes.duplicated += seen.values().map(|times| times - 1).sum::<usize>();
         }
-        let mut replies: HashMap<(&str, &str, &str), usize> = HashMap::new();
-        let content = evidence.ledger.iter().filter(|entry| entry.kind == "ContentEvent");
-        let (consumers, agents): (Vec<_>, Vec<_>) = content.partition(|entry| entry.role == "CONSUMER");
-        for entry in agents {
-            let text = entry.text.as_deref().unwrap_or_default();
-            *replies.entry((&entry.conversation, &entry.dialog, text)).or_default() += 1;
-        }
-        for LedgerEntry { conversation, dialog, sequence, .. } in consumers {
-            match replies.get(&(conversation.as_str(), dialog.as_str(), reply(*sequence).as_str())) {
-                None => mistakes.lost += 1,
-                Some(times) => mistakes.duplicated += times - 1,
-            }
+        for replies in replies_of(evidence.ledger, evidence.answers).0 {
+            mistakes.lost += usize::from(replies.1.is_empty());
+            mistakes.duplicated += replies.1.len().saturating_sub(1);
         }
         mistakes
     }
@@ -157,7 +179,7 @@ fn accepted(ledger: &[LedgerEntry]) -> BTreeMap<(&str, &str), Vec<u64>> {
 }
 
 /// Each command is reported as done once, and none as failed (promise 4).
-fn commands(log: &[(Option<Cursor>, Value)], answers: &HashMap<MessageKey, Option<Answer>>, found: &mut Vec<String>) {
+fn commands(log: &[(Option<Cursor>, Value)], answers: Answers<'_>, found: &mut Vec<String>) {
     let mut sent: HashMap<&str, u32> = HashMap::new();
     for (_, event) in log {
         match kind(event) {
@@ -166,6 +188,15 @@ fn commands(log: &[(Option<Cursor>, Value)], answers: &HashMap<MessageKey, Optio
             _ => {}
         }
     }
+    let answers = match answers {
+        Answers::Noted(answers) => answers,
+        // Only the other program knows its keys.
+        Answers::Outside => {
+            let again = sent.iter().filter(|(_, times)| **times > 1);
+            found.extend(again.map(|(key, times)| format!("command {key} is reported as sent {times} times")));
+            return;
+        }
+    };
     for (conversation, _, sequence) in answers.keys() {
         let key = key(conversation, *sequence);
         match sent.remove(key.as_str()).unwrap_or_default() {
@@ -178,17 +209,31 @@ fn commands(log: &[(Option<Cursor>, Value)], answers: &HashMap<MessageKey, Optio
     }
 }
 
-/// Each consumer's message has one reply in the ledger, at the sequence reported to the bot (promises 4 and 5).
-pub(crate) fn replies(ledger: &[LedgerEntry], answers: &HashMap<MessageKey, Option<Answer>>, found: &mut Vec<String>) {
-    let mut published: HashMap<(&str, &str, String), Vec<u64>> = HashMap::new();
+/// Each consumer's message with its replies in the ledger, and the messages of agents that answer none.
+fn replies_of<'l>(
+    ledger: &'l [LedgerEntry],
+    answers: Answers<'_>,
+) -> (Vec<(&'l LedgerEntry, Vec<&'l LedgerEntry>)>, Vec<&'l LedgerEntry>) {
     let content = ledger.iter().filter(|entry| entry.kind == "ContentEvent");
     let (consumers, agents): (Vec<_>, Vec<_>) = content.partition(|entry| entry.role == "CONSUMER");
-    for entry in agents {
-        let text = entry.text.clone().unwrap_or_default();
-        published.entry((&entry.conversation, &entry.dialog, text)).or_default().push(entry.sequence);
+    let mut of_dialog: HashMap<(&str, &str), Vec<&LedgerEntry>> = HashMap::new();
+    for agent in agents {
+        of_dialog.entry((&agent.conversation, &agent.dialog)).or_default().push(agent);
     }
-    for LedgerEntry { conversation, dialog, sequence, .. } in consumers {
-        let replies = published.remove(&(conversation, dialog, reply(*sequence))).unwrap_or_default();
+    let mut answered = Vec::new();
+    for message in consumers {
+        let agents = of_dialog.entry((&message.conversation, &message.dialog)).or_default();
+        let is_reply = |agent: &mut &LedgerEntry| answers.is_reply(agent.text.as_deref().unwrap_or_default(), message);
+        answered.push((message, agents.extract_if(.., is_reply).collect()));
+    }
+    (answered, of_dialog.into_values().flatten().collect())
+}
+
+/// Each consumer's message has one reply in the ledger, at the sequence reported to the bot (promises 4 and 5).
+pub(crate) fn replies(ledger: &[LedgerEntry], answers: &HashMap<MessageKey, Option<Answer>>, found: &mut Vec<String>) {
+    let (answered, others) = replies_of(ledger, Answers::Noted(answers));
+    for (LedgerEntry { conversation, dialog, sequence, .. }, replies) in answered {
+        let replies: Vec<u64> = replies.into_iter().map(|reply| reply.sequence).collect();
         let outcome = answers.get(&(conversation.clone(), dialog.clone(), *sequence));
         match (outcome, &replies[..]) {
             (Some(Some(Ok(reported))), [reply]) if reported == reply => {}
@@ -196,9 +241,30 @@ pub(crate) fn replies(ledger: &[LedgerEntry], answers: &HashMap<MessageKey, Opti
                 .push(format!("{conversation} message {sequence}: replies at {replies:?}, the bot got {outcome:?}")),
         }
     }
-    for ((conversation, _, text), replies) in published {
-        found.push(format!("{conversation}: {text:?} at {replies:?} answers nothing"));
+    answer_nothing(&others, found);
+}
+
+/// Each consumer's message has one reply in the ledger (promise 5).
+fn outside_replies(ledger: &[LedgerEntry], found: &mut Vec<String>) {
+    let (answered, others) = replies_of(ledger, Answers::Outside);
+    for (LedgerEntry { conversation, sequence, .. }, replies) in answered {
+        if replies.len() != 1 {
+            let replies: Vec<u64> = replies.into_iter().map(|reply| reply.sequence).collect();
+            found.push(format!("{conversation} message {sequence}: replies at {replies:?}"));
+        }
     }
+    answer_nothing(&others, found);
+}
+
+fn answer_nothing(others: &[&LedgerEntry], found: &mut Vec<String>) {
+    for LedgerEntry { conversation, sequence, text, .. } in others {
+        found.push(format!("{conversation}: {text:?} at {sequence} answers nothing"));
+    }
+}
+
+/// The number of messages of consumers that have a reply in the ledger of a bot outside.
+pub(crate) fn answered_outside(ledger: &[LedgerEntry]) -> usize {
+    replies_of(ledger, Answers::Outside).0.iter().filter(|(_, replies)| !replies.is_empty()).count()
 }
 
 #[cfg(test)]
@@ -245,7 +311,37 @@ mod tests {
 
     fn judged(ledger: &[LedgerEntry], log: &Log, answers: &HashMap<MessageKey, Option<Answer>>) -> Vec<String> {
         let heard: Log = log.iter().filter(|(_, event)| kind(event) == "message").cloned().collect();
-        violations(&Evidence { ledger, log, heard: &heard, answers })
+        violations(&Evidence { ledger, log, heard: &heard, answers: Answers::Noted(answers) })
+    }
+
+    fn judged_outside(ledger: &[LedgerEntry], log: &Log) -> Vec<String> {
+        let heard: Log = log.iter().filter(|(_, event)| kind(event) == "message").cloned().collect();
+        violations(&Evidence { ledger, log, heard: &heard, answers: Answers::Outside })
+    }
+
+    #[test]
+    fn a_reply_from_outside_contains_the_text_that_it_answers() {
+        let (mut ledger, log, _) = right();
+        (ledger[0].text, ledger[1].text) = (Some("message 1   ".into()), Some("You said: message 1".into()));
+        assert_eq!(judged_outside(&ledger, &log), Vec::<String>::new());
+        assert_eq!(answered_outside(&ledger), 1);
+        ledger[1].text = Some("You said: message 10".into());
+        assert_eq!(
+            judged_outside(&ledger, &log),
+            ["c message 0: replies at []", "c: Some(\"You said: message 10\") at 1 answers nothing"]
+        );
+        assert_eq!(answered_outside(&ledger), 0);
+    }
+
+    #[test]
+    fn a_second_reply_from_outside_and_a_command_reported_twice_are_found() {
+        let (mut ledger, mut log, _) = right();
+        (ledger[0].text, ledger[1].text) = (Some("hi".into()), Some("hi too".into()));
+        ledger.push(LedgerEntry { sequence: 2, ..ledger[1].clone() });
+        log.push(message(4, 4, 2));
+        assert_eq!(judged_outside(&ledger, &log), ["c message 0: replies at [1, 2]"]);
+        let twice = [log, vec![event(5, 5, "command-sent", json!({"key": "c/0"}))]].concat();
+        assert_eq!(judged_outside(&ledger, &twice)[0], "command c/0 is reported as sent 2 times");
     }
 
     #[test]

@@ -60,6 +60,11 @@ impl Plan {
         ends.sort_unstable_by_key(|end| end.at);
         Self { seed, faults, bots, conversations, messages, rate, ends }
     }
+
+    /// How long consumers send, about.
+    pub(crate) fn speaking(&self) -> Duration {
+        Duration::from_secs_f64(f64::from(self.conversations * self.messages) / f64::from(self.rate))
+    }
 }
 
 #[cfg(test)]

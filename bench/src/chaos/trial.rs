@@ -14,9 +14,11 @@ use serde_json::Value;
 use tertulia_emulator::{Emulator, EmulatorConfig, FaultMode, LedgerEntry, TrafficSpec};
 
 use super::{
+    answering::Answering,
     backup::{self, Backups},
-    bot::{self, Notes},
-    oracle::{Evidence, violations},
+    bot::Notes,
+    oracle::{Answers, Evidence, violations},
+    outside::{Course, Outside, OutsideBot},
     plan::{Plan, Signal},
     service::Service,
     stream::{Cursor, EventStream},
@@ -44,30 +46,43 @@ pub(crate) struct Verdict {
     pub(crate) backups: usize,
     /// How often requests were repeated, by the response that made it necessary.
     pub(crate) again: Vec<(String, u32)>,
+    /// How often the bot outside was started, if one answers.
+    pub(crate) bot_runs: Option<u32>,
     pub(crate) seconds: f64,
     /// The violations.
     pub(crate) violations: Vec<String>,
 }
 
+/// What all trials have in common.
+pub(super) struct Setup<'s> {
+    pub(super) binary: &'s Path,
+    pub(super) backup_every: Duration,
+    /// The bot outside of this program, if it answers.
+    pub(super) outside: Option<Outside<'s>>,
+}
+
 /// Runs a plan in `directory`, which keeps all evidence.
-pub(crate) async fn run(
-    plan: Plan,
-    binary: &Path,
-    directory: &Path,
-    backup_every: Duration,
-) -> anyhow::Result<Verdict> {
+pub(super) async fn run(plan: Plan, setup: &Setup<'_>, directory: &Path) -> anyhow::Result<Verdict> {
+    let Setup { binary, backup_every, outside } = *setup;
     let begun = Instant::now();
     let agents = usize::try_from(plan.bots)?;
     let emulator = Emulator::start(EmulatorConfig { agents, seed: plan.seed, ..EmulatorConfig::default() })?;
     let mut service = Service::new(binary, directory, &emulator, plan.bots)?;
     let notes = Rc::new(Notes::default());
-    let mut log = Vec::new();
+    let mut seen = Seen::default();
     let backups = Backups::default();
     let (binary, target) = (binary.to_owned(), directory.to_owned());
     let taking = backup::take(backup_every, binary, target, service.address(), Rc::clone(&notes), Rc::clone(&backups));
     let taking = actix_rt::spawn(taking);
-    let mut start = None;
-    let outcome = carry_out(&plan, &emulator, &mut service, &notes, &mut start, &mut log).await;
+    let bot = match outside {
+        None => None,
+        Some(outside) => {
+            let gateways = vec![service.address()];
+            Some(OutsideBot::start(outside, plan.seed, plan.speaking(), gateways, directory).await?)
+        }
+    };
+    let outcome = carry_out(&plan, &emulator, &mut service, &notes, bot, &mut seen).await;
+    let Seen { start, log, course } = seen;
     taking.abort();
     service.end(Signal::Kill).await?;
     let ledger: Vec<LedgerEntry> = emulator.ledger().iter().collect();
@@ -75,7 +90,10 @@ pub(crate) async fn run(
     {
         let (heard, answers) = (notes.heard.borrow(), notes.answers.borrow());
         found = match outcome {
-            Ok(()) => violations(&Evidence { ledger: &ledger, log: &log, heard: &heard, answers: &answers }),
+            Ok(()) => {
+                let answers = if outside.is_some() { Answers::Outside } else { Answers::Noted(&answers) };
+                violations(&Evidence { ledger: &ledger, log: &log, heard: &heard, answers })
+            }
             // The trial did not complete, so missing messages would prove nothing.
             Err(failure) => vec![format!("{failure:#}")],
         };
@@ -89,6 +107,8 @@ pub(crate) async fn run(
         keep(directory, "log", log.iter().map(|(_, event)| event))?;
         keep(directory, "heard", heard.iter().map(|(_, event)| event))?;
     }
+    let bot_runs = course.as_ref().map(|course| course.runs);
+    found.extend(course.into_iter().flat_map(|course| course.violations));
     let summary = emulator.summary();
     let mut again: Vec<(String, u32)> = notes.again.take().into_iter().collect();
     again.sort();
@@ -102,6 +122,7 @@ pub(crate) async fn run(
         breaks: notes.breaks.get(),
         backups: backups.borrow().len(),
         again,
+        bot_runs,
         seconds: begun.elapsed().as_secs_f64(),
         violations: found,
     };
@@ -109,32 +130,44 @@ pub(crate) async fn run(
     Ok(verdict)
 }
 
+/// What is known of a trial even if it fails.
+#[derive(Default)]
+struct Seen {
+    /// The beginning of the log.
+    start: Option<Cursor>,
+    log: Vec<(Option<Cursor>, Value)>,
+    /// What the bot outside did.
+    course: Option<Course>,
+}
+
 async fn carry_out(
     plan: &Plan,
     emulator: &Emulator,
     service: &mut Service,
     notes: &Rc<Notes>,
-    begun: &mut Option<Cursor>,
-    log: &mut Vec<(Option<Cursor>, Value)>,
+    bot: Option<OutsideBot>,
+    seen: &mut Seen,
 ) -> anyhow::Result<()> {
     service.start()?;
     let start = newest(&service.listening().await?).await?;
-    *begun = Some(start.clone());
-    let bot = actix_rt::spawn(bot::run(service.address(), start.clone(), Rc::clone(notes)));
+    seen.start = Some(start.clone());
+    let answering = Answering::start(service.address(), start.clone(), notes, bot);
     let spoken = speak(plan, emulator, service).await;
     let answered = match spoken {
         Ok(()) => {
             emulator.set_faults(FaultMode::None, 0);
-            answered(emulator, service, notes).await
+            answered(emulator, service, &answering).await
         }
         spoken => spoken,
     };
-    bot.abort();
+    seen.course = answering.stop();
     answered?;
     // After a restart the log is read from the store and not from memory.
     service.end(Signal::Kill).await?;
     service.start()?;
-    timeout(READ_WITHIN, read(&service.listening().await?, start, None, log)).await.context("the log cannot be read")?
+    timeout(READ_WITHIN, read(&service.listening().await?, start, None, &mut seen.log))
+        .await
+        .context("the log cannot be read")?
 }
 
 /// Lets consumers send, and stops the service at the planned times.
@@ -171,21 +204,13 @@ async fn stay(service: &mut Service) -> anyhow::Result<()> {
 }
 
 /// Waits until every message, including the bot's own, was received, and every answer's outcome is known.
-async fn answered(emulator: &Emulator, service: &mut Service, notes: &Notes) -> anyhow::Result<()> {
+async fn answered(emulator: &Emulator, service: &mut Service, answering: &Answering) -> anyhow::Result<()> {
     let deadline = Instant::now() + ANSWERED_WITHIN;
-    loop {
-        let summary = emulator.summary();
-        let (said, done) = (summary.consumer_messages, notes.done() as u64);
-        let (all, heard) = (said + summary.agent_messages, notes.heard.borrow().len() as u64);
-        if done == said && heard >= all {
-            return Ok(());
-        }
-        anyhow::ensure!(
-            Instant::now() < deadline,
-            "{done} of {said} messages are answered and {heard} of {all} heard after {ANSWERED_WITHIN:?}"
-        );
+    while let Some(lacks) = answering.lacks(emulator) {
+        anyhow::ensure!(Instant::now() < deadline, "{lacks} after {ANSWERED_WITHIN:?}");
         stay(service).await?;
     }
+    Ok(())
 }
 
 /// The newest position of the log.

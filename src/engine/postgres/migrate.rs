@@ -106,7 +106,10 @@ pub(super) fn migrate(session: &mut Session, address: &Address) -> Result<(), Op
                 let now = session.call(async |live| look(live, &schema).await).map_err(OpenError::unreachable)?;
                 now.judge()?;
                 if now.number < *number {
-                    return Err(OpenError::NotMigrated { number: *number, reason: error.to_string() });
+                    return Err(match error.is_lasting() {
+                        true => OpenError::NotMigrated { number: *number, reason: error.to_string() },
+                        false => OpenError::unreachable(error),
+                    });
                 }
             }
         }

@@ -15,6 +15,7 @@ mod changes;
 mod cluster;
 mod connect;
 mod migrate;
+mod name_watch;
 mod nodes;
 mod open;
 mod session;

@@ -15,6 +15,7 @@ use super::{
     PostgresCluster, PostgresNodes, PostgresStore, UrlError,
     connect::Address,
     migrate::{Condition, look, migrate},
+    name_watch::{NameStep, NameWatch},
     session::{CallError, Session},
 };
 use crate::{cluster::NodeAbout, config::PostgresEngine};
@@ -73,8 +74,13 @@ pub enum OpenError {
         reason: String,
     },
     /// Another process runs as a node of the same name.
-    #[error("a node named {0} already runs; give each node its own node.name")]
-    NameTaken(NodeId),
+    #[error("the node name {name} is taken by the process at {holder}; give each node its own node.name")]
+    NameTaken {
+        /// The name.
+        name: NodeId,
+        /// How other nodes reach the process that has the name, and since when it runs.
+        holder: String,
+    },
     /// The system refused a thread or what a session needs.
     #[error("a session to the database cannot be prepared")]
     System(#[from] io::Error),
@@ -88,12 +94,12 @@ impl OpenError {
     /// Whether the same attempt may succeed later without a change of the configuration.
     #[must_use]
     pub fn is_temporary(&self) -> bool {
-        matches!(self, Self::Unreachable { .. } | Self::NameTaken(_) | Self::System(_))
+        matches!(self, Self::Unreachable { .. } | Self::System(_))
     }
 }
 
-/// Opens the database of `engine` as the node `name`. Waits a lease if a node of this name did not leave. Blocks; must not be
-/// called on the thread of an async runtime.
+/// Opens the database of `engine` as the node `name`. Waits at most about a lease for the end of a node of this name. Blocks;
+/// must not be called on the thread of an async runtime.
 ///
 /// # Errors
 /// [`OpenError`].
@@ -144,12 +150,11 @@ pub fn check(engine: &PostgresEngine) -> Result<(), OpenError> {
 /// Waits until a node of the same name has left or was fenced. A node that did not leave may stand still; it may act again
 /// when it wakes up, unless it was silent for a lease and fenced.
 fn await_end(session: &mut Session, name: &NodeId, lease: LeaseDuration) -> Result<(), OpenError> {
-    let mut last: Option<Beat> = None;
-    let mut silent_since = Tenure::now();
+    let (begun, mut watch, mut is_first) = (Tenure::now(), NameWatch::new(lease.get()), true);
     loop {
         let found = session
             .call(async |live| {
-                let sql = "SELECT b.epoch, b.beat FROM beat b JOIN node n ON n.id = b.node \
+                let sql = "SELECT b.epoch, b.beat, b.about FROM beat b JOIN node n ON n.id = b.node \
                            WHERE b.node = $1 AND NOT b.ended AND NOT n.fenced";
                 live.query(sql, &[&name.as_str()]).await
             })
@@ -158,21 +163,32 @@ fn await_end(session: &mut Session, name: &NodeId, lease: LeaseDuration) -> Resu
         let (epoch, number): (i64, i64) = (row.get(0), row.get(1));
         let unsigned = |number: i64| u64::try_from(number).unwrap_or_default();
         let beat = Beat { epoch: NodeEpoch(unsigned(epoch)), number: unsigned(number) };
-        match last {
-            Some(last) if last != beat => return Err(OpenError::NameTaken(name.clone())),
-            Some(_) => {}
-            None => {
-                tracing::warn!(node = %name, lease = ?lease.get(), "a node of this name did not leave; waiting for its end")
+        if std::mem::take(&mut is_first) {
+            tracing::warn!(node = %name, lease = ?lease.get(), "a node of this name did not leave; waiting for its end");
+        }
+        match watch.see(beat, Tenure::now().since(begun)) {
+            NameStep::Wait => {}
+            NameStep::Fence => {
+                let sql = "SELECT fence_node($1, $2, $3)";
+                session
+                    .call(async |live| live.one(sql, &[&name.as_str(), &epoch, &number]).await)
+                    .map_err(OpenError::unreachable)?;
+            }
+            NameStep::Taken => {
+                return Err(OpenError::NameTaken { name: name.clone(), holder: holder(row.get(2)) });
             }
         }
-        last = Some(beat);
-        if Tenure::now().since(silent_since) >= lease.get() {
-            let sql = "SELECT fence_node($1, $2, $3)";
-            session
-                .call(async |live| live.one(sql, &[&name.as_str(), &epoch, &number]).await)
-                .map_err(OpenError::unreachable)?;
-            silent_since = Tenure::now();
-        }
         thread::sleep(LOOK_EVERY);
+    }
+}
+
+/// Where a node is reached and since when it runs, by what it says about itself.
+fn holder(about: &str) -> String {
+    let Ok(NodeAbout { address, since, .. }) = serde_json::from_str(about) else {
+        return "an unknown address".to_owned();
+    };
+    match jiff::Timestamp::from_millisecond(since) {
+        Ok(since) => format!("{address}, which runs since {since:.0}"),
+        Err(_) => address,
     }
 }

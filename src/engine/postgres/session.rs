@@ -64,6 +64,15 @@ impl CallError {
         StoreError::new(operation, self)
     }
 
+    /// Whether the server refused the call for a reason that lasts, and not because of its load, its end or a lost session.
+    pub(super) fn is_lasting(&self) -> bool {
+        match self {
+            Self::Database(error) => error.code().is_some_and(|code| !is_passing(code.code())),
+            Self::Unexpected(_) => true,
+            Self::Fenced | Self::Late => false,
+        }
+    }
+
     /// Whether the session can be used after this error.
     fn leaves_session_usable(&self) -> bool {
         match self {
@@ -81,6 +90,13 @@ impl CallError {
             }),
         }
     }
+}
+
+/// Whether a code of the server is of a class that passes: of the connection, of a transaction that others interfered with, of
+/// resources, of an object in use, of an operator, or of the system.
+fn is_passing(code: &str) -> bool {
+    const PASSING: [&str; 6] = ["08", "40", "53", "55", "57", "58"];
+    code.get(..2).is_some_and(|class| PASSING.contains(&class))
 }
 
 /// A session that is opened when it is needed, and again after it was lost.
@@ -267,5 +283,23 @@ impl Drop for Lent<'_> {
     fn drop(&mut self) {
         self.sessions.idle.lock().unwrap_or_else(PoisonError::into_inner).extend(self.session.take());
         self.sessions.returned.notify_one();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_by_the_schema_or_its_rights_lasts_and_one_by_the_state_of_the_server_passes() {
+        let (denied, exists, timeout, ending) = (
+            SqlState::INSUFFICIENT_PRIVILEGE,
+            SqlState::DUPLICATE_TABLE,
+            SqlState::QUERY_CANCELED,
+            SqlState::ADMIN_SHUTDOWN,
+        );
+        for (code, is_so) in [(denied, false), (exists, false), (timeout, true), (ending, true)] {
+            assert_eq!(is_passing(code.code()), is_so, "{code:?}");
+        }
     }
 }

@@ -16,7 +16,7 @@ use tertulia_actors::{
 use super::registry::PREFIX;
 use crate::{
     cluster::{ClusterView, Holder, Members},
-    gateway::nodes::Neighbours,
+    gateway::{inbox::Inbox, nodes::Neighbours},
 };
 
 /// The kinds of duties.
@@ -25,17 +25,24 @@ const KINDS: [&str; 4] = ["connection", "webhooks", "bulk", "housekeeping"];
 const STANDINGS: [&str; 3] = ["here", "elsewhere", "nobody"];
 
 /// Registers the metrics of a node in the registry of its gateway.
-pub(in crate::gateway) fn register_node(registry: &mut Registry, neighbours: &Neighbours, journal: &Arc<Journal>) {
+pub(in crate::gateway) fn register_node(
+    registry: &mut Registry,
+    neighbours: &Neighbours,
+    journal: &Arc<Journal>,
+    inbox: &Arc<Inbox>,
+) {
     let own = registry.sub_registry_with_prefix(PREFIX);
     neighbours.members.metrics().register(own);
     neighbours.forwarded.register(own);
-    own.register_collector(Box::new(Nodes { members: Arc::clone(&neighbours.members), journal: Arc::clone(journal) }));
+    let (members, journal) = (Arc::clone(&neighbours.members), Arc::clone(journal));
+    own.register_collector(Box::new(Nodes { members, journal, inbox: Arc::clone(inbox) }));
 }
 
 /// The nodes and duties, read at each scrape.
 struct Nodes {
     members: Arc<Members>,
     journal: Arc<Journal>,
+    inbox: Arc<Inbox>,
 }
 
 impl fmt::Debug for Nodes {
@@ -72,6 +79,15 @@ impl Collector for Nodes {
         ] {
             ConstGauge::new(value).encode(encoder.encode_descriptor(name, help, None, MetricType::Gauge)?)?;
         }
+        let help =
+            "Webhooks of the platform that this node keeps and whose connection's node does not know of them yet.";
+        let waiting = i64::try_from(self.inbox.waiting()).unwrap_or(i64::MAX);
+        ConstGauge::new(waiting).encode(encoder.encode_descriptor(
+            "webhook_inbox",
+            help,
+            None,
+            MetricType::Gauge,
+        )?)?;
         let help = "Times that the database was found to have lost commits that it had acknowledged.";
         let counter = encoder.encode_descriptor("engine_lost_commits", help, None, MetricType::Counter)?;
         ConstCounter::new(self.journal.lost_commits()).encode(counter)

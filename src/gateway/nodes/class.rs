@@ -20,8 +20,8 @@ pub(in crate::gateway) enum Class {
     Conversation(String),
     /// The node that has the connection of a dead letter.
     Letter(String),
-    /// A node that knows what the path names: each is tried until one does.
-    Someone,
+    /// The node whose connection was offered the ring of this part of the path.
+    Ring(String),
     /// All nodes together: each has a part of a list.
     Everyone,
 }
@@ -29,7 +29,7 @@ pub(in crate::gateway) enum Class {
 impl Class {
     /// Whether the body of the request may name a connection, which then decides.
     pub(super) fn may_be_named_in_body(&self) -> bool {
-        matches!(self, Self::Someone | Self::Conversation(_))
+        matches!(self, Self::Ring(_) | Self::Conversation(_))
     }
 }
 
@@ -64,7 +64,7 @@ pub(in crate::gateway) fn class(method: &Method, path: &str, query: &str, in_bod
         ["connections", _, "move"] | ["nodes", "rebalance"] => Class::Here,
         ["connections", id, ..] => connection(&decoded(id)),
         ["conversations", id, ..] => through.map_or_else(|| Class::Conversation((*id).to_owned()), connection),
-        ["rings", _, ..] => through.map_or(Class::Someone, connection),
+        ["rings", id, ..] => through.map_or_else(|| Class::Ring((*id).to_owned()), connection),
         ["dead-letters", id, "replay"] => Class::Letter(decoded(id)),
         ["nodes", id, ..] => Class::Node(NodeId::from(decoded(id).as_str())),
         ["webhooks", ..] => Class::Duty(DutyName::Webhooks),
@@ -100,7 +100,7 @@ mod tests {
     #[test]
     fn what_names_no_connection_is_looked_for_and_lists_are_put_together() {
         assert_eq!(of("POST", "/v1/conversations/c%20d/messages"), Class::Conversation("c%20d".into()));
-        assert_eq!(of("POST", "/v1/rings/r/accept"), Class::Someone);
+        assert_eq!(of("POST", "/v1/rings/r%20s/accept"), Class::Ring("r%20s".into()));
         assert_eq!(of("POST", "/v1/dead-letters/l/replay"), Class::Letter("l".into()));
         for list in ["/v1/connections", "/v1/conversations", "/v1/rings?limit=3"] {
             assert_eq!(of("GET", list), Class::Everyone, "{list}");

@@ -1,4 +1,4 @@
-//! Rows for other nodes only: the state of a connection of this node, and commands for its conversations.
+//! Rows for other nodes only: the state of a connection of this node, and commands and typing for its conversations.
 
 use actix_web::{
     HttpResponse, ResponseError as _,
@@ -8,13 +8,14 @@ use tertulia_actors::core::{id::ConnectionId, placement::DutyName};
 
 use super::{Neighbours, misdirected};
 use crate::{
-    bulk::{ConnectionState, DurableCommand},
-    cluster::{COMMANDS, STATE},
+    bulk::{ConnectionState, DurableCommand, Typing},
+    cluster::{COMMANDS, STATE, TYPING},
     gateway::state::State,
 };
 
 pub(in crate::gateway) fn routes(config: &mut ServiceConfig) {
     config.route(STATE, web::post().to(state)).route(COMMANDS, web::post().to(perform));
+    config.route(TYPING, web::post().to(show_typing));
 }
 
 fn not_here() -> HttpResponse {
@@ -37,4 +38,10 @@ async fn perform(state: Data<State>, neighbours: Data<Neighbours>, command: Json
     }
     let outcome = command.perform_here(state.everything()).await;
     outcome.map_or_else(not_here, |outcome| HttpResponse::Ok().json(outcome))
+}
+
+/// Shows this side as typing.
+async fn show_typing(state: Data<State>, neighbours: Data<Neighbours>, typing: Json<Typing>) -> HttpResponse {
+    let may_act = neighbours.members.tenure().may_act();
+    if may_act && typing.show_here(state.everything()) { HttpResponse::NoContent().finish() } else { not_here() }
 }

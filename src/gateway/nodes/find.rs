@@ -1,4 +1,4 @@
-//! Which connections have a conversation: all nodes are asked at the same time.
+//! Which connections have a conversation or a ring: all nodes are asked at the same time.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -7,13 +7,13 @@ use actix_web::{
     http::{Method, StatusCode},
     web::{Bytes, Path},
 };
-use futures_util::future::join_all;
+use futures_util::{StreamExt as _, future::join_all, stream};
 use serde::{Deserialize, Serialize};
 use tertulia_actors::{
     connection::{ConnectionStatus, Role},
     conversation::Outline,
     core::{
-        id::{AgentId, ConnectionId, ConversationId, NodeId, UserId},
+        id::{AgentId, ConnectionId, ConversationId, NodeId, RingId, UserId},
         session::Phase,
     },
 };
@@ -30,18 +30,28 @@ use crate::{
 
 /// How long another node may take to answer.
 const WITHIN: Duration = Duration::from_secs(2);
+/// Connections that are asked for their rings at the same time.
+const PARALLEL: usize = 64;
 
-/// What a node knows of a conversation.
+/// What is looked for, in the path at the other nodes.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Sought {
+    Conversation,
+    Ring,
+}
+
+/// What a node knows of a conversation or a ring.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Known {
-    /// The connections of the node that have it, and that the caller reaches, and whether each takes part in it.
+    /// The connections of the node that have it, and that the caller reaches, and whether each takes part in it. A connection
+    /// takes part in its rings.
     connections: BTreeMap<ConnectionId, bool>,
     /// Whether other connections of the node are still restoring their conversations.
     is_beginning: bool,
 }
 
-/// What all nodes know of a conversation.
+/// What all nodes know of a conversation or a ring.
 pub(super) struct Found {
     /// The connections that have it, and whether each takes part in it.
     pub(super) connections: BTreeMap<ConnectionId, bool>,
@@ -71,9 +81,36 @@ impl Found {
     }
 }
 
-/// Answers another node.
+/// Answers another node that looks for a conversation.
 pub(in crate::gateway) async fn answer(caller: Caller, id: Path<ConversationId>) -> HttpResponse {
     HttpResponse::Ok().json(here(caller.state(), Some(caller.holder()), &id))
+}
+
+/// Answers another node that looks for a ring.
+pub(in crate::gateway) async fn answer_ring(caller: Caller, id: Path<RingId>) -> HttpResponse {
+    HttpResponse::Ok().json(ring_here(caller.state(), Some(caller.holder()), &id).await)
+}
+
+/// What this node knows of a ring.
+pub(super) async fn ring_here(state: &State, holder: Option<&Arc<Holder>>, id: &RingId) -> Known {
+    let tertulia = state.everything();
+    let reached = tertulia.connections().into_iter();
+    let reached = reached.filter(|connection| holder.is_none_or(|holder| holder.reach.sees(connection.as_str())));
+    let asked = reached.map(|connection| {
+        let handle = tertulia.connection(&connection);
+        async move {
+            let is_beginning = handle.status().is_some_and(|status| status.state == Phase::Idle);
+            let has_it = handle.rings().await.iter().any(|offer| offer.ring_id == *id);
+            (has_it.then_some(connection), is_beginning)
+        }
+    });
+    let mut answers = stream::iter(asked).buffer_unordered(PARALLEL);
+    let mut known = Known::default();
+    while let Some((connection, is_beginning)) = answers.next().await {
+        known.connections.extend(connection.map(|connection| (connection, true)));
+        known.is_beginning |= is_beginning;
+    }
+    known
 }
 
 /// What this node knows of a conversation.
@@ -104,9 +141,19 @@ fn takes_part(role: Option<Role>, status: &ConnectionStatus, outline: &Outline) 
     outline.agent().is_some_and(|agent| own.into_iter().flatten().any(|own| agent.is(own)))
 }
 
-/// Finds the connections that have a conversation. `segment` is the id as it is in the path.
-pub(super) async fn everywhere(known: Known, neighbours: &Neighbours, outgoing: &Outgoing, segment: &str) -> Found {
-    let (view, path, within) = (neighbours.view(), format!("/internal/v1/find/{segment}"), WITHIN.min(outgoing.left()));
+/// Finds the connections that have what is sought. `segment` is its id as it is in the path.
+pub(super) async fn everywhere(
+    known: Known,
+    neighbours: &Neighbours,
+    outgoing: &Outgoing,
+    sought: Sought,
+    segment: &str,
+) -> Found {
+    let (view, within) = (neighbours.view(), WITHIN.min(outgoing.left()));
+    let path = match sought {
+        Sought::Conversation => format!("/internal/v1/find/{segment}"),
+        Sought::Ring => format!("/internal/v1/find-ring/{segment}"),
+    };
     let answers = join_all(view.peers().map(async |peer| {
         let request = PeerRequest {
             method: Method::GET,

@@ -13,7 +13,7 @@ use actix_web::{
 use serde::Deserialize;
 use tertulia_actors::{
     core::{
-        id::{ConnectionId, ConversationId, NodeId},
+        id::{ConnectionId, ConversationId, NodeId, RingId},
         placement::{Assignment, DutyName},
     },
     dead_letters::DeadLetterId,
@@ -24,7 +24,7 @@ use super::{
     ForCaller, Neighbours,
     class::{Class, class, decoded},
     deadline::time_left,
-    find,
+    find::{self, Sought},
     gather::{self, PART_WITHIN, Parts},
     merge::{Part, merge},
     outgoing::{Outgoing, Sent, pass_on},
@@ -93,23 +93,20 @@ pub(in crate::gateway) async fn forward(
             let holder = request.extensions().get::<Arc<access::Holder>>().cloned();
             asked.of_conversation(holder.as_ref(), segment).await
         }
+        Class::Ring(segment) => {
+            let holder = request.extensions().get::<Arc<access::Holder>>().cloned();
+            asked.of_ring(holder.as_ref(), segment).await
+        }
         Class::Letter(id) => asked.of_letter(id).await,
         Class::Node(node) => asked.at_node(node).await,
-        Class::Someone | Class::Everyone | Class::Here => None,
+        Class::Everyone | Class::Here => None,
     };
     if let Some(answer) = answer {
         return Ok(request.into_response(answer));
     }
     asked.outgoing.restore(&mut request);
     let own = next.call(request).await?.map_into_boxed_body();
-    match found {
-        Class::Someone if own.status() == StatusCode::NOT_FOUND => match asked.others().await {
-            Some(answer) => Ok(ServiceResponse::new(own.into_parts().0, answer)),
-            None => Ok(own),
-        },
-        Class::Everyone => together(own, &asked.neighbours, asked.outgoing).await,
-        _ => Ok(own),
-    }
+    if found == Class::Everyone { together(own, &asked.neighbours, asked.outgoing).await } else { Ok(own) }
 }
 
 /// Waits for a response at most as long as the first node does.
@@ -232,7 +229,7 @@ impl Asked {
                 None | Some(_) => self.neighbours.places.forget(&id),
             }
         }
-        let found = find::everywhere(known, &self.neighbours, &self.outgoing, segment).await;
+        let found = find::everywhere(known, &self.neighbours, &self.outgoing, Sought::Conversation, segment).await;
         let Some(connection) = found.reader().cloned() else {
             return match found.silent {
                 Some(node) => Some(node_away(&node).error_response()),
@@ -246,6 +243,22 @@ impl Asked {
             _ => return Some(Problem::ambiguous_connection(found.connections.keys()).error_response()),
         }
         self.at_holder(&DutyName::Connection(connection)).await
+    }
+
+    /// Sends the request to the node whose connection was offered a ring.
+    async fn of_ring(&mut self, holder: Option<&Arc<access::Holder>>, segment: &str) -> Option<HttpResponse> {
+        let known = find::ring_here(&self.state, holder, &RingId::from(decoded(segment).as_str())).await;
+        if known.takes_part() {
+            return None;
+        }
+        let found = find::everywhere(known, &self.neighbours, &self.outgoing, Sought::Ring, segment).await;
+        match (found.reader().cloned(), found.silent) {
+            (Some(connection), _) => self.at_holder(&DutyName::Connection(connection)).await,
+            (None, Some(node)) => Some(node_away(&node).error_response()),
+            (None, None) if found.is_beginning || self.is_anything_moving() => Some(may_move().error_response()),
+            // Nobody knows the ring, or it was answered: this node says so.
+            (None, None) => None,
+        }
     }
 
     /// Sends the request to the node that has the connection of a dead letter.
@@ -269,29 +282,6 @@ impl Asked {
             Sent::Again => node_away(&peer.name).error_response(),
             Sent::Lost | Sent::Unknown => outcome_unknown().error_response(),
         })
-    }
-
-    /// Asks the other nodes one after another; `None` if all of them answer that they do not know what the request names.
-    async fn others(&mut self) -> Option<HttpResponse> {
-        let view = self.neighbours.view();
-        if !self.outgoing.is_kept() && view.peers().next().is_some() {
-            // The body was read here and cannot be sent again.
-            let detail = "this node does not have it; name its connection to reach the node that does";
-            return Some(Problem::new(StatusCode::NOT_FOUND, "not-found", detail).error_response());
-        }
-        let mut silent = None;
-        for peer in view.peers() {
-            match self.outgoing.send(&self.neighbours, &peer.about.address).await {
-                Sent::Answered(answer) if answer.status() == StatusCode::NOT_FOUND => {}
-                Sent::Answered(answer) => return Some(pass_on(answer)),
-                Sent::Again => silent = Some(peer.name.clone()),
-                Sent::Lost | Sent::Unknown => return Some(outcome_unknown().error_response()),
-            }
-        }
-        if let Some(node) = silent {
-            return Some(node_away(&node).error_response());
-        }
-        self.is_anything_moving().then(|| may_move().error_response())
     }
 
     /// Whether a connection, and with it what a request names, may move at this moment.

@@ -76,7 +76,7 @@ const CLASSES: [(&str, &[&str]); 8] = [
     ),
     ("node", &["drainNode", "getNode"]),
     ("letter", &["replayDeadLetter"]),
-    ("someone", &["acceptRing", "rejectRing"]),
+    ("ring", &["acceptRing", "rejectRing"]),
     (
         "conversation",
         &[
@@ -117,7 +117,7 @@ fn word(class: &Class) -> &'static str {
         Class::Node(_) => "node",
         Class::Conversation(_) => "conversation",
         Class::Letter(_) => "letter",
-        Class::Someone => "someone",
+        Class::Ring(_) => "ring",
         Class::Everyone => "everyone",
     }
 }

@@ -75,7 +75,7 @@ pub struct State {
     /// Memory for bodies that must be read before their callers are authenticated.
     pub(super) unknown_bodies: Room,
     /// Webhooks that this node accepts for other nodes.
-    pub(super) inbox: Inbox,
+    pub(super) inbox: Arc<Inbox>,
     /// Memory for files on their way to the platform.
     pub(super) uploads: Room,
     /// Permits for backups.
@@ -124,7 +124,7 @@ impl State {
             recorder,
             bodies: Room::new(BODIES),
             unknown_bodies: Room::new(UNKNOWN_BODIES),
-            inbox: Inbox::new(tertulia.journal()),
+            inbox: Arc::new(Inbox::new(tertulia.journal())),
             uploads: Room::new(UPLOADS),
             backups: Arc::new(Semaphore::new(BACKUPS)),
             was_ready: AtomicBool::new(false),
@@ -151,7 +151,7 @@ impl State {
     /// The same state at a node of several.
     #[must_use]
     pub(crate) fn among(mut self, neighbours: Neighbours) -> Self {
-        register_node(&mut self.registry, &neighbours, self.tertulia.journal());
+        register_node(&mut self.registry, &neighbours, self.tertulia.journal(), &self.inbox);
         let me = neighbours.members.table().me().clone();
         self.recorder = Recorder::new(&self.tertulia, &self.access, Some(me));
         Self { neighbours: Some(neighbours), ..self }

@@ -6,27 +6,24 @@
 
 use std::{rc::Rc, time::Duration};
 
-use futures_util::FutureExt as _;
 use tertulia_actors::{
-    core::{
-        command::Command,
-        id::{CommandKey, ConnectionId, ConversationId},
-        ums::ChatState,
-    },
+    core::id::{ConnectionId, ConversationId},
     engine::Change,
 };
-use uuid::Uuid;
 
 use super::{
     Worker, WorkerEvent,
-    submission::{PATIENCE, Submitted, answered_event, first_failure, submit_all},
+    submission::{Submitted, answered_event, first_failure, submit_all},
 };
-use crate::webhooks::{
-    answer::Reply,
-    lanes::{Go, Lane},
-    payload::Payload,
-    record::{self, PendingReply, ReplyRecord},
-    schedule::{millis, now},
+use crate::{
+    bulk::Typing,
+    webhooks::{
+        answer::Reply,
+        lanes::{Go, Lane},
+        payload::Payload,
+        record::{self, PendingReply, ReplyRecord},
+        schedule::{millis, now},
+    },
 };
 
 /// How long the commands of a reply may wait until they are sent. This is longer than a usual outage of the platform.
@@ -68,11 +65,12 @@ impl Worker {
     /// Shows this side as typing. Does not wait for the outcome, because a failure is ignored.
     fn show_typing(&self, connection: &ConnectionId, conversation: &ConversationId) {
         let Some(tertulia) = self.context.tertulia.upgrade() else { return };
-        if let Some(handle) = tertulia.connection(connection).conversation(conversation) {
-            let handle = handle.called_by(Some(self.id.subscriber().into()));
-            let command = Command::ChatState { dialog: None, chat_state: ChatState::Composing };
-            let key = CommandKey::from(Uuid::now_v7().to_string());
-            let _ = handle.perform_as(key, command, PATIENCE).now_or_never();
+        let caller = Some(self.id.subscriber().into());
+        let typing = Typing { connection: connection.clone(), conversation: conversation.clone(), caller };
+        if !typing.show_here(&tertulia)
+            && let Some(elsewhere) = &self.context.elsewhere
+        {
+            elsewhere.show_typing(&typing);
         }
     }
 

@@ -17,7 +17,13 @@ struct Certified {
 
 impl Certified {
     fn new() -> Self {
-        let directory = tempfile::tempdir().unwrap();
+        let certified = Self { directory: tempfile::tempdir().unwrap() };
+        certified.write();
+        certified
+    }
+
+    /// Writes another authority and another certificate into the same files.
+    fn write(&self) {
         let mut authority = CertificateParams::new(Vec::new()).unwrap();
         authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let key = KeyPair::generate().unwrap();
@@ -26,9 +32,8 @@ impl Certified {
         let node_key = KeyPair::generate().unwrap();
         let node = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap().signed_by(&node_key, &issuer).unwrap();
         for (name, text) in [("ca", own.pem()), ("node", node.pem()), ("key", node_key.serialize_pem())] {
-            fs::write(directory.path().join(name), text).unwrap();
+            fs::write(self.path().join(name), text).unwrap();
         }
-        Self { directory }
     }
 
     fn path(&self) -> &Path {
@@ -77,4 +82,35 @@ async fn nodes_with_certificates_of_one_authority_serve_each_other_and_nobody_el
     }
     let plain = crate::running::client().post(format!("http://{address}/internal/v1/nudge")).send().await;
     assert!(plain.is_err(), "a request in plain text was served");
+}
+
+#[actix_rt::test]
+async fn certificates_are_read_again_while_the_nodes_run() {
+    let files = Certified::new();
+    let cluster = Cluster::start_with(2, BOTS, &files.line()).await;
+    let [holder] = cluster.ready(["bots-1"]).await;
+    let other = cluster.other_than(holder);
+    let internal = |number: usize| format!("https://127.0.0.1:{}/internal/v1/nudge", cluster.ports[number].number);
+    let before = files.client(Some(&files));
+    assert_eq!(before.post(internal(holder)).send().await.unwrap().status(), 204);
+    drop(before);
+    // A mistake changes nothing.
+    let key = fs::read(files.path().join("key")).unwrap();
+    fs::write(files.path().join("key"), "no key").unwrap();
+    cluster.read_again(holder).await;
+    fs::write(files.path().join("key"), key).unwrap();
+    let before = files.client(Some(&files));
+    assert_eq!(before.post(internal(holder)).send().await.unwrap().status(), 204);
+
+    files.write();
+    for number in [holder, other] {
+        cluster.read_again(number).await;
+    }
+    let after = files.client(Some(&files));
+    for number in [holder, other] {
+        assert_eq!(after.post(internal(number)).send().await.unwrap().status(), 204);
+    }
+    // What the previous authority signed is of no node any more, and connections of before end.
+    let answer = cluster.node(other).get("/v1/connections/bots-1").await;
+    assert_eq!((answer.status, &answer.json["id"]), (200, &"bots-1".into()), "{}", answer.text);
 }

@@ -4,10 +4,13 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use awc::http::Method;
 use serde_json::{Value, json};
+use tertulia_actors::engine::LogBatch;
+use tokio::time::timeout;
 
 use super::{BOTS, Cluster, NAMES};
 use crate::{
     bulk::scene,
+    running::PATIENCE,
     webhooks::receiver::{Behaviour, Received, Receiver},
 };
 
@@ -161,6 +164,23 @@ fn only_on(node: usize, id: &str, bots: &str) -> String {
     bots.replace(&id, &format!("{id}nodes = {{ only = [\"{node}\"] }}\n"))
 }
 
+/// The names of the first commands that were sent, by the log.
+async fn sent(cluster: &Cluster, count: usize) -> BTreeSet<String> {
+    let mut reader = cluster.node(0).service.tertulia().journal().reader(0);
+    let mut names = Vec::new();
+    let reading = async {
+        while names.len() < count {
+            let Some(LogBatch::Events(batch)) = reader.next().await.unwrap() else { panic!("the log has a hole") };
+            for event in batch.iter().filter(|event| event.name == "command-sent") {
+                let json: Value = serde_json::from_slice(&event.json).unwrap();
+                names.push(json["data"]["command"].as_str().unwrap().to_owned());
+            }
+        }
+    };
+    timeout(PATIENCE, reading).await.unwrap();
+    names.into_iter().collect()
+}
+
 #[actix_rt::test]
 async fn a_reply_is_carried_out_at_the_node_of_its_conversation() {
     let cluster = Cluster::start(2, &format!("{}{WEBHOOKS}", only_on(0, "bots-1", BOTS))).await;
@@ -170,7 +190,7 @@ async fn a_reply_is_carried_out_at_the_node_of_its_conversation() {
     assert_eq!(drained.status, 202, "{}", drained.text);
     cluster.until(0, "/v1/nodes", |nodes| duties(nodes, NAMES[1]).contains(&"webhooks")).await;
     let receiver = Receiver::start(|received| match received.event["data"]["body"].as_str() {
-        Some("question") => Behaviour::Say(json!({ "messages": [{ "text": "answer" }] }).to_string()),
+        Some("question") => Behaviour::Say(json!({ "messages": [{ "text": "answer" }], "typing": true }).to_string()),
         _ => Behaviour::Answer(204),
     });
     let filter = json!({ "type": ["message"], "connection": ["bots-1"] });
@@ -182,6 +202,7 @@ async fn a_reply_is_carried_out_at_the_node_of_its_conversation() {
     assert_eq!(cluster.ready(["bots-1"]).await, [0]);
     let said: Vec<String> = cluster.emulator.ledger().iter().filter_map(|entry| entry.text).collect();
     assert_eq!(said, ["question", "answer"]);
+    assert_eq!(sent(&cluster, 2).await, ["chat-state", "send-text"].map(str::to_owned).into());
 }
 
 #[actix_rt::test]

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::json;
 
-use super::{BOTS, Cluster};
+use super::{BOTS, Cluster, staged::Staged};
 use crate::{
     gateway::{ids, messages},
     running::Answer,
@@ -93,4 +93,24 @@ login = { app_key = "app", secret = { env = "APP_SECRET" } }
     // The letter failed again and is a new one.
     let newer = cluster.until(other, "/v1/dead-letters", |letters| ids(letters, "id").len() == 1).await;
     assert_ne!(ids(&newer, "id"), ids(&letters, "id"));
+}
+
+#[actix_rt::test]
+async fn a_ring_is_looked_for_at_all_nodes_at_once() {
+    let mut cluster = Cluster::prepare(2, &BOTS.replace("rings = \"accept\"", "rings = \"manual\""));
+    let staged = Staged::first(&mut cluster, "bots-2").await;
+    let holder = cluster.holder("bots-1").await;
+    let other = cluster.other_than(holder);
+    cluster.emulator.create_conversation(None, None);
+    let rings = "/v1/rings?connection=bots-1";
+    let rings = cluster.until(holder, rings, |rings| ids(rings, "id").len() == 1).await;
+    let path = format!("/v1/rings/{}/accept", ids(&rings, "id")[0]);
+    // The staged node is asked and does not answer. Another node knows the ring.
+    let asked = async { staged.hear().await.text };
+    let (accepted, asked) = tokio::join!(keyed(&cluster, other, &path, "k1"), asked);
+    assert!(asked.starts_with("GET /internal/v1/find-ring/"), "{asked}");
+    assert_eq!(accepted.status, 200, "{}", accepted.text);
+    // Nobody knows a ring, so the node that does not answer may have it.
+    let (unknown, _) = tokio::join!(keyed(&cluster, other, "/v1/rings/no-ring/accept", "k2"), staged.hear());
+    assert_eq!(unknown.problem(), (503, "node-away"));
 }

@@ -126,6 +126,8 @@ async fn a_webhook_whose_holder_does_not_answer_is_kept() {
     // The next one waits behind it: the holder learns of the first one before.
     let (answer, heard) = tokio::join!(post(&cluster, 0, message(1)), holder.hear());
     assert_eq!((answer.status, kept(&cluster).await), (200, 2));
+    let metrics = cluster.node(0).get("/metrics").await.text;
+    assert!(metrics.contains("\ntertulia_webhook_inbox 2\n"), "{metrics}");
     assert!(heard.text.starts_with("POST /internal/v1/nudge "), "{}", heard.text);
     assert!(heard.text.ends_with("shop"), "{}", heard.text);
 }

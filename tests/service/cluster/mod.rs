@@ -7,6 +7,7 @@ mod duties;
 mod finding;
 mod intake;
 mod moving;
+mod names;
 mod serving;
 mod staged;
 mod views;
@@ -101,25 +102,39 @@ impl Cluster {
         }
     }
 
-    /// Starts the node that does not run.
-    pub(crate) async fn begin(&mut self, number: usize) {
-        let sections = format!(
+    /// The sections of a node that listens to others on `port`.
+    fn sections_of(&self, number: usize, port: u16) -> String {
+        format!(
             "{}\n[engine]\nkind = \"postgres\"\nurl = {{ env = \"DATABASE\" }}\nschema = {:?}\nlease = \"5s\"\n\
              [node]\nname = {:?}\nlisten = \"127.0.0.1:{}\"\n{}\n\
              seal = {{ env = \"NODE_SECRET\" }}\n",
             self.sections,
             self.database.schema(),
             NAMES[number],
-            self.ports[number].number,
+            port,
             self.trust,
-        );
+        )
+    }
+
+    /// Starts the node that does not run.
+    pub(crate) async fn begin(&mut self, number: usize) {
+        let sections = self.sections_of(number, self.ports[number].number);
         let (files, file) = running::configuration(&self.emulator, &sections);
-        let secrets = [("DATABASE", self.database.url()), ("NODE_SECRET", SECRET)];
-        let configuration = Arc::new(running::read(&file, &secrets));
+        let configuration = Arc::new(running::read(&file, &self.secrets()));
         let opening = Arc::clone(&configuration);
         let opened = spawn_blocking(move || OpenedStore::open(&opening)).await.unwrap().unwrap();
         let service = Service::begin(&configuration, opened).unwrap();
         self.nodes[number] = Some(Running::of(service, Arc::clone(&self.emulator), files));
+    }
+
+    fn secrets(&self) -> [(&str, &str); 2] {
+        [("DATABASE", self.database.url()), ("NODE_SECRET", SECRET)]
+    }
+
+    /// Lets a node read its configuration again, as after SIGHUP.
+    pub(crate) async fn read_again(&self, number: usize) {
+        let node = self.node(number);
+        node.service.read_again(&node.file(), running::environment(&self.secrets())).await;
     }
 
     /// A node that runs.

@@ -300,6 +300,26 @@ fn a_killed_server_loses_no_commit_and_makes_none_twice() {
 }
 
 #[test]
+fn a_migration_whose_session_is_lost_is_tried_again_and_one_that_is_refused_is_not() {
+    let database = Database::new();
+    let blocker = database.session();
+    blocker.run(&format!("BEGIN; SELECT pg_advisory_xact_lock(32327, hashtext('{}'))", database.schema()));
+    thread::scope(|scope| {
+        let opening = scope.spawn(|| open(&database.engine(), &NodeId::from("a"), &about()));
+        blocker.await_waiter();
+        blocker
+            .run("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE pg_backend_pid() = ANY(pg_blocking_pids(pid))");
+        let lost = opening.join().unwrap().err().unwrap();
+        assert!(matches!(lost, OpenError::Unreachable { .. }) && lost.is_temporary(), "{lost}");
+    });
+    blocker.run("COMMIT");
+    // A table of somebody else is in the way.
+    blocker.run(&format!("CREATE SCHEMA {0}; CREATE TABLE {0}.log_head (n int)", database.schema()));
+    let refused = open(&database.engine(), &NodeId::from("a"), &about()).err().unwrap();
+    assert!(matches!(refused, OpenError::NotMigrated { number: 1, .. }) && !refused.is_temporary(), "{refused}");
+}
+
+#[test]
 fn processes_that_start_at_once_migrate_the_schema_once() {
     let database = Database::new();
     let together = Barrier::new(3);
@@ -400,7 +420,8 @@ fn a_name_that_runs_is_refused_and_a_killed_one_is_taken_over() {
             first.nodes.beat(&about(), 0).unwrap();
             thread::sleep(Duration::from_millis(50));
         }
-        assert!(matches!(second.join().unwrap(), Err(OpenError::NameTaken(name)) if name.as_str() == "a"));
+        assert!(matches!(second.join().unwrap(), Err(OpenError::NameTaken { name, holder })
+            if name.as_str() == "a" && holder.starts_with(&about().address)));
     });
     // From now on it does not beat.
     let third = join().unwrap();

@@ -13,7 +13,7 @@ use tempfile::TempDir;
 
 use crate::running::{PATIENCE, configuration, emulator, process::Process};
 
-const AGAIN: &str = "tokens, limits, allowed origins and certificate were read again";
+const AGAIN: &str = "tokens, limits, allowed origins and certificates were read again";
 const STAYS: &str = "the previous configuration stays in force";
 const ORIGIN: &str = "Origin: https://workspace.example";
 

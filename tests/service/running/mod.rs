@@ -30,6 +30,8 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 pub(crate) const LOOK_EVERY: Duration = Duration::from_millis(5);
 /// A secret that no output may contain.
 pub(crate) const CANARY: &str = "sEcReT-cAnArY";
+/// The name of the file with the configuration.
+const CONFIGURATION: &str = "tertulia.toml";
 /// A bot that takes every ring.
 pub(crate) const BOT: &str = r#"
 [[connections]]
@@ -63,13 +65,18 @@ pub(crate) fn configuration(emulator: &Emulator, sections: &str) -> (TempDir, St
         let (data, leases) = (directory.path().join("data"), directory.path().join("leases"));
         text.push_str(&format!("[engine]\npath = {:?}\nleases = {:?}\n", data.display(), leases.display()));
     }
-    let file = directory.path().join("tertulia.toml");
+    let file = directory.path().join(CONFIGURATION);
     fs::write(&file, text).unwrap();
     (directory, file.to_str().unwrap().to_owned())
 }
 
 /// Reads a configuration, in an environment with the secrets of the tests and with `more`.
 pub(crate) fn read(file: &str, more: &[(&str, &str)]) -> Configuration {
+    Configuration::load(file.as_ref(), &environment(more)).unwrap()
+}
+
+/// An environment with the secrets of the tests and with `more`.
+pub(crate) fn environment(more: &[(&str, &str)]) -> Environment {
     let secrets = [
         ("PASSWORD", "secret"),
         ("WRONG", CANARY),
@@ -78,8 +85,7 @@ pub(crate) fn read(file: &str, more: &[(&str, &str)]) -> Configuration {
         ("APP_SECRET", "emulator-secret"),
     ];
     let all = secrets.iter().chain(more);
-    let environment: Environment = all.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-    Configuration::load(file.as_ref(), &environment).unwrap()
+    all.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
 }
 
 /// A service that runs.
@@ -92,6 +98,11 @@ pub(crate) struct Running {
 }
 
 impl Running {
+    /// The configuration.
+    pub(crate) fn file(&self) -> PathBuf {
+        self.files.path().join(CONFIGURATION)
+    }
+
     /// Starts what `sections` describe; connections need not be ready yet.
     pub(crate) fn start(sections: &str) -> Self {
         Self::on(EmulatorConfig::default(), sections)

@@ -30,7 +30,8 @@ pub enum IdentityLoss {
     /// The previous run of the process did not store it.
     #[error("the previous run did not store the identity")]
     NotStored,
-    /// The previous run had stepped up to it, and the token of a step-up is not stored.
+    /// The previous run had stepped up to it and did not store the token of the step-up, or the configured login has
+    /// changed since.
     #[error("the token of its step-up is not stored")]
     StepUpNotStored,
     /// The platform has refused it for minutes.

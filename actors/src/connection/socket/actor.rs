@@ -225,7 +225,7 @@ impl Actor for Connection {
         let remembering = async move {
             duty::take(&process, &id).await;
             let journal = &process.journal;
-            let identity = identity_record::stored(journal, &id).await;
+            let identity = identity_record::stored(journal, process.seal.as_deref(), &id).await;
             let StoredConnection { record, .. } = connection_record::stored(journal, &id).await;
             (identity, record, remembered(journal, &id, HashSet::new()).await)
         };

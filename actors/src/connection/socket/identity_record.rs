@@ -1,20 +1,21 @@
-//! The record that keeps the identity of an anonymous consumer over the end of the process.
+//! The record that keeps the identity of a consumer over the end of the process: of an anonymous one, or of one after a
+//! step-up from a configured login.
 
 use std::{sync::Arc, time::Duration};
 
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 use tertulia_core::id::{AccountId, ConnectionId, UserId};
 use tokio::time::sleep;
 
 use super::{ConnectionSettings, Login};
 use crate::{
-    engine::{Change, Journal, Record, RecordKey, Table},
+    connection::connection_record::identity_key,
+    engine::{Change, Journal, Record, RecordSeal, StoreError, Table},
     platform::{ConsumerIdentity, ConsumerLogin},
 };
 
-/// The first part of the records' keys; the second is the connection's id.
-const KIND: &str = "consumer-identity";
 /// The pause before another request to the store.
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
 
@@ -23,15 +24,19 @@ const AGAIN_AFTER: Duration = Duration::from_secs(1);
 #[serde(rename_all = "camelCase")]
 pub(super) struct GrantedFor {
     account: AccountId,
-    login: AnonymousLogin,
+    login: GrantedLogin,
 }
 
-/// A login that creates a new consumer.
+/// The login of a consumer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
-enum AnonymousLogin {
+enum GrantedLogin {
+    /// Creates a new consumer.
     SignUp,
+    /// Creates a new consumer.
     Anonymous { connector: String },
+    /// Determines the consumer, who has stepped up to the stored identity. `digest` is of the configured secret.
+    SteppedUp { connector: Option<String>, digest: String },
 }
 
 /// The record of an identity.
@@ -66,35 +71,43 @@ pub(super) enum Stored {
 }
 
 impl GrantedFor {
-    /// Returns `None` if the configured login determines the consumer, or if an agent logs in.
+    /// Returns `None` if an agent logs in.
     pub(super) fn of(settings: &ConnectionSettings) -> Option<Self> {
-        let login = match &settings.login {
-            Login::Consumer(ConsumerLogin::SignUp) => AnonymousLogin::SignUp,
-            Login::Consumer(ConsumerLogin::Anonymous { connector }) => {
-                AnonymousLogin::Anonymous { connector: connector.clone() }
+        let Login::Consumer(login) = &settings.login else { return None };
+        let login = match login {
+            ConsumerLogin::SignUp => GrantedLogin::SignUp,
+            ConsumerLogin::Anonymous { connector } => GrantedLogin::Anonymous { connector: connector.clone() },
+            ConsumerLogin::Authenticated { connector, token } => {
+                GrantedLogin::SteppedUp { connector: connector.clone(), digest: digest(token) }
             }
-            Login::Consumer(ConsumerLogin::Authenticated { .. } | ConsumerLogin::Token(_)) | Login::Agent(_) => {
-                return None;
-            }
+            ConsumerLogin::Token(token) => GrantedLogin::SteppedUp { connector: None, digest: digest(token) },
         };
         Some(Self { account: settings.account.clone(), login })
     }
+
+    /// Whether the login creates a new consumer. Otherwise the login determines the consumer.
+    pub(super) fn is_anonymous(&self) -> bool {
+        match self.login {
+            GrantedLogin::SignUp | GrantedLogin::Anonymous { .. } => true,
+            GrantedLogin::SteppedUp { .. } => false,
+        }
+    }
 }
 
-fn key(connection: &ConnectionId) -> RecordKey {
-    RecordKey::of(&[KIND, connection.as_str()])
+fn digest(secret: &SecretString) -> String {
+    Sha256::digest(secret.expose_secret()).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Reads the identity that the previous run stored for `connection`. Repeats the request until the store responds,
 /// because a new sign-up would cost the consumer its conversations.
-pub(super) async fn stored(journal: &Arc<Journal>, connection: &ConnectionId) -> Stored {
+pub(super) async fn stored(journal: &Arc<Journal>, seal: Option<&dyn RecordSeal>, connection: &ConnectionId) -> Stored {
     if !journal.keeps() {
         return Stored::Nothing;
     }
     // If only the connection was restarted, its last write may not be durable yet.
     journal.settled().await;
     let read = loop {
-        let key = key(connection);
+        let key = identity_key(connection);
         match journal.read(move |store| store.get(Table::Notes, &key)).await {
             Ok(read) => break read,
             Err(error) => {
@@ -104,6 +117,17 @@ pub(super) async fn stored(journal: &Arc<Journal>, connection: &ConnectionId) ->
         sleep(AGAIN_AFTER).await;
     };
     let Some(record) = read else { return Stored::Nothing };
+    let opened = match seal {
+        Some(seal) => seal.open(&identity_key(connection), &record),
+        None => Ok(record.to_vec()),
+    };
+    let record = match opened {
+        Ok(record) => record,
+        Err(error) => {
+            tracing::error!(%connection, %error, "the consumer's stored identity cannot be decrypted");
+            return Stored::Unreadable;
+        }
+    };
     match serde_json::from_slice(&record) {
         Ok(identity) => Stored::Identity(Box::new(identity)),
         Err(error) => {
@@ -115,23 +139,29 @@ pub(super) async fn stored(journal: &Arc<Journal>, connection: &ConnectionId) ->
     }
 }
 
-/// Returns the change that stores the identity of `consumer`.
+/// Returns the change that stores the identity of `consumer`, encrypted if there is a seal.
 pub(super) fn record(
     connection: &ConnectionId,
+    seal: Option<&dyn RecordSeal>,
     granted_for: &GrantedFor,
     consumer: &ConsumerIdentity,
     user_id: Option<&UserId>,
-) -> serde_json::Result<Change> {
+) -> Result<Change, StoreError> {
     let value = serde_json::to_vec(&Written {
         granted_for,
         token: consumer.token.expose_secret(),
         external: consumer.external().map(ExposeSecret::expose_secret),
         user_id,
-    })?;
-    Ok(Change::Put(Table::Notes, Record::new(key(connection), value)))
+    })
+    .map_err(|error| StoreError::new("store an identity", error))?;
+    let value = match seal {
+        Some(seal) => seal.close(&identity_key(connection), &value)?,
+        None => value,
+    };
+    Ok(Change::Put(Table::Notes, Record::new(identity_key(connection), value)))
 }
 
 /// Returns the change that removes the stored identity.
 pub(super) fn removal(connection: &ConnectionId) -> Change {
-    Change::Remove(Table::Notes, key(connection))
+    Change::Remove(Table::Notes, identity_key(connection))
 }

@@ -3,19 +3,19 @@
 
 mod node;
 mod plan;
-mod proxy;
 mod trial;
 
 use std::{collections::BTreeMap, path::Path, process::ExitCode, time::Instant};
 
-use anyhow::Context as _;
-use futures_util::StreamExt as _;
 use serde::Serialize;
 use serde_json::json;
 
-use super::{ChaosOptions, keep_evidence, mode, print_violations, seeds};
+use super::{
+    ChaosOptions, mode, outside,
+    trials::{self, Outcome, print_violations},
+};
 use plan::{NodesPlan, Size};
-use trial::{NodesVerdict, Programs};
+use trial::{NodesVerdict, Setup};
 
 /// The total of all trials.
 #[derive(Debug, Serialize)]
@@ -75,6 +75,12 @@ fn middle(sorted: &[f64]) -> f64 {
     sorted.get(sorted.len() / 2).copied().unwrap_or_default()
 }
 
+impl Outcome for NodesVerdict {
+    fn violations(&self) -> &[String] {
+        &self.violations
+    }
+}
+
 /// Runs the trials. Fails if any trial finds a violation.
 pub(super) async fn run(options: &ChaosOptions, binary: &Path) -> anyhow::Result<ExitCode> {
     let begun = Instant::now();
@@ -86,19 +92,14 @@ pub(super) async fn run(options: &ChaosOptions, binary: &Path) -> anyhow::Result
         faults: options.kills.unwrap_or(1),
         lease: options.lease,
     };
-    let mut verdicts = seeds(options)
-        .map(|seed| trial(NodesPlan::of(seed, size), binary, options))
-        .buffer_unordered(usize::try_from(options.together.unwrap_or(1))?);
-    let mut all = Vec::new();
-    while let Some(verdict) = verdicts.next().await {
-        let verdict = verdict?;
-        if options.json {
-            println!("{}", serde_json::to_string(&verdict)?);
-        } else {
-            print(&verdict, options);
-        }
-        all.push(verdict);
-    }
+    let setup = Setup {
+        binary,
+        old: options.old_binary.as_deref(),
+        through_proxy: options.through_proxy,
+        outside: options.outside(),
+    };
+    let trial = async |seed, directory: &Path| trial::run(NodesPlan::of(seed, size), &setup, directory).await;
+    let all = trials::run(options, 1, trial, |verdict| print(verdict, options)).await?;
     let total = Total::of(options.nodes, &all, begun.elapsed().as_secs_f64());
     if options.json {
         println!("{}", json!({ "total": total }));
@@ -110,20 +111,10 @@ pub(super) async fn run(options: &ChaosOptions, binary: &Path) -> anyhow::Result
     Ok(if is_clean { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// One trial in its own directory, which is kept if the trial fails.
-async fn trial(plan: NodesPlan, binary: &Path, options: &ChaosOptions) -> anyhow::Result<NodesVerdict> {
-    let seed = plan.seed;
-    let directory = tempfile::Builder::new().prefix("tertulia-chaos-").tempdir()?;
-    let programs = Programs { binary, old: options.old_binary.as_deref(), through_proxy: options.through_proxy };
-    let verdict = trial::run(plan, &programs, directory.path()).await.with_context(|| format!("seed {seed}"))?;
-    if !verdict.violations.is_empty() {
-        keep_evidence(directory.path(), options, seed)?;
-    }
-    Ok(verdict)
-}
-
 fn print(verdict: &NodesVerdict, options: &ChaosOptions) {
-    let NodesVerdict { plan, messages, replies, events, breaks, again, stale_requests, fenced, seconds, .. } = verdict;
+    let NodesVerdict {
+        plan, messages, replies, events, breaks, again, stale_requests, fenced, bot_runs, seconds, ..
+    } = verdict;
     let outcome = if verdict.violations.is_empty() { "ok" } else { "FAILED" };
     let faults: Vec<String> = plan.injections.iter().map(|injection| injection.fault.to_string()).collect();
     let again: u32 = again.iter().map(|(_, times)| times).sum();
@@ -134,10 +125,11 @@ fn print(verdict: &NodesVerdict, options: &ChaosOptions) {
     };
     println!(
         "seed {:>4} {:<26} {outcome}: {moved}, {messages} messages, {replies} replies, {events} events, platform {}, \
-         {breaks} breaks, {fenced} fenced, {stale_requests} stale, asked again {again} times, {seconds:.1} s",
+         {breaks} breaks, {fenced} fenced, {stale_requests} stale, asked again {again} times{}, {seconds:.1} s",
         plan.seed,
         faults.join(", "),
         mode(plan.platform),
+        outside::runs(*bot_runs),
     );
     let size = &plan.size;
     let again = format!(

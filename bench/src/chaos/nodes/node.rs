@@ -19,7 +19,7 @@ use tertulia::demo::{GatewayAddress, ServiceProcess, ServiceStart, Signal, servi
 use tertulia_emulator::Emulator;
 use tokio::sync::watch;
 
-use super::proxy::Proxy;
+use super::super::proxy::Proxy;
 
 /// How long a node may take until its gateway listens. A node of the same name that was killed is waited for.
 const LISTENING_WITHIN: Duration = Duration::from_secs(60);

@@ -162,6 +162,11 @@ impl NodesPlan {
         let messages = (all / f64::from(size.conversations)).ceil().max(1.0) as u32;
         Self { seed, size, platform, messages, injections }
     }
+
+    /// How long consumers send, about.
+    pub(crate) fn speaking(&self) -> Duration {
+        Duration::from_secs_f64(f64::from(self.messages * self.size.conversations) / f64::from(self.size.rate))
+    }
 }
 
 #[cfg(test)]

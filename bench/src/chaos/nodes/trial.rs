@@ -21,14 +21,16 @@ use tertulia_emulator::{Emulator, EmulatorConfig, FaultMode, LedgerEntry, Switch
 
 use super::{
     super::{
-        bot::{self, Gateways, Notes},
-        oracle::{Evidence, Mistakes, violations},
+        answering::Answering,
+        bot::{Gateways, Notes},
+        oracle::{Answers, Evidence, Mistakes, violations},
+        outside::{Course, Outside, OutsideBot},
+        proxy::{Proxy, Way},
         stream::Cursor,
         trial::{keep, newest, read},
     },
     node::{Cluster, Node, Seen},
     plan::{Fault, Injection, NodesPlan},
-    proxy::{Proxy, Way},
 };
 
 /// How long all connections may take to become ready.
@@ -44,12 +46,14 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// How much later a slow database answers, in each direction.
 const SLOW_BY: Duration = Duration::from_millis(500);
 
-/// The programs of the nodes, and how the bot reaches the nodes.
-pub(super) struct Programs<'p> {
-    pub(super) binary: &'p Path,
+/// What all trials have in common: the programs of the nodes, and how the bots reach the nodes.
+pub(super) struct Setup<'s> {
+    pub(super) binary: &'s Path,
     /// Every second node runs this one.
-    pub(super) old: Option<&'p Path>,
+    pub(super) old: Option<&'s Path>,
     pub(super) through_proxy: bool,
+    /// The bot outside of this program, if it answers.
+    pub(super) outside: Option<Outside<'s>>,
 }
 
 /// The outcome of a trial.
@@ -66,6 +70,8 @@ pub(super) struct NodesVerdict {
     pub(super) breaks: u32,
     /// How often requests were repeated, by the response that made it necessary.
     pub(super) again: Vec<(String, u32)>,
+    /// How often the bot outside was started, if one answers.
+    pub(super) bot_runs: Option<u32>,
     #[serde(flatten)]
     pub(super) mistakes: Mistakes,
     pub(super) stale_requests: u64,
@@ -95,26 +101,31 @@ struct Trial {
     notes: Rc<Notes>,
     departures: Vec<Departure>,
     log: Vec<(Option<Cursor>, Value)>,
+    /// What the bot outside did.
+    course: Option<Course>,
 }
 
 /// Runs a plan in `directory`, which keeps all evidence.
-pub(super) async fn run(plan: NodesPlan, programs: &Programs<'_>, directory: &Path) -> anyhow::Result<NodesVerdict> {
+pub(super) async fn run(plan: NodesPlan, setup: &Setup<'_>, directory: &Path) -> anyhow::Result<NodesVerdict> {
     let begun = Instant::now();
-    let mut trial = Trial::prepare(plan, programs, directory).await?;
-    let outcome = trial.carry_out(programs.through_proxy).await;
+    let mut trial = Trial::prepare(plan, setup, directory).await?;
+    let outcome = trial.carry_out(setup, directory).await;
     for node in &mut trial.nodes {
         node.kill().await?;
     }
-    let Trial { plan, emulator, seen, notes, departures, log, .. } = trial;
+    let Trial { plan, emulator, seen, notes, departures, log, course, .. } = trial;
     let ledger: Vec<LedgerEntry> = emulator.ledger().iter().collect();
     let summary = emulator.summary();
     let (heard, answers) = (notes.heard.borrow(), notes.answers.borrow());
-    let evidence = Evidence { ledger: &ledger, log: &log, heard: &heard, answers: &answers };
+    let answers = if setup.outside.is_some() { Answers::Outside } else { Answers::Noted(&answers) };
+    let evidence = Evidence { ledger: &ledger, log: &log, heard: &heard, answers };
     let mut found = match outcome {
         Ok(()) => violations(&evidence),
         // The trial did not complete, so missing messages would prove nothing.
         Err(failure) => vec![format!("{failure:#}")],
     };
+    let bot_runs = course.as_ref().map(|course| course.runs);
+    found.extend(course.into_iter().flat_map(|course| course.violations));
     let seen = seen.borrow();
     found.extend(seen.violations.iter().cloned());
     let stale = summary.stale_requests.iter();
@@ -132,6 +143,7 @@ pub(super) async fn run(plan: NodesPlan, programs: &Programs<'_>, directory: &Pa
         faults: summary.faults,
         breaks: notes.breaks.get(),
         again,
+        bot_runs,
         mistakes: Mistakes::of(&evidence),
         stale_requests: summary.stale_requests.values().sum(),
         fenced: seen.fenced,
@@ -164,7 +176,7 @@ fn takeovers(
 }
 
 impl Trial {
-    async fn prepare(plan: NodesPlan, programs: &Programs<'_>, directory: &Path) -> anyhow::Result<Self> {
+    async fn prepare(plan: NodesPlan, setup: &Setup<'_>, directory: &Path) -> anyhow::Result<Self> {
         let agents = usize::try_from(plan.size.bots)?;
         // Only where an earlier session's sockets stay open can they act wrongly.
         let switches = Switches { login_closes_sockets: false, ..Switches::default() };
@@ -185,14 +197,23 @@ impl Trial {
         let seen = Rc::new(RefCell::new(Seen::default()));
         let mut nodes = Vec::new();
         for number in 0..plan.size.nodes {
-            let program = programs.old.filter(|_| number % 2 == 1).unwrap_or(programs.binary);
+            let program = setup.old.filter(|_| number % 2 == 1).unwrap_or(setup.binary);
             nodes.push(Node::prepare(number, program, &cluster, &emulator, &seen).await?);
         }
-        let (notes, departures, log) = (Rc::default(), Vec::new(), Vec::new());
-        Ok(Self { plan, emulator, postgres: Some(postgres), nodes, seen, notes, departures, log })
+        Ok(Self {
+            plan,
+            emulator,
+            postgres: Some(postgres),
+            nodes,
+            seen,
+            notes: Rc::default(),
+            departures: Vec::new(),
+            log: Vec::new(),
+            course: None,
+        })
     }
 
-    async fn carry_out(&mut self, through_proxy: bool) -> anyhow::Result<()> {
+    async fn carry_out(&mut self, setup: &Setup<'_>, directory: &Path) -> anyhow::Result<()> {
         for node in &mut self.nodes {
             node.start()?;
         }
@@ -200,7 +221,14 @@ impl Trial {
         // The log is new, so its beginning is known.
         let start = Cursor { offset: 0, ..newest(&first).await? };
         let addresses: Vec<_> = self.nodes.iter().map(Node::address).collect();
-        let balancer = if through_proxy { Some(Proxy::start(addresses.clone()).await?) } else { None };
+        let balancer = if setup.through_proxy { Some(Proxy::start(addresses.clone()).await?) } else { None };
+        let outside = match setup.outside {
+            None => None,
+            Some(outside) => {
+                let (seed, speaking) = (self.plan.seed, self.plan.speaking());
+                Some(OutsideBot::start(outside, seed, speaking, addresses.clone(), directory).await?)
+            }
+        };
         let gateways = match &balancer {
             Some(proxy) => {
                 let address = tokio::sync::watch::Sender::new(Some(proxy.address().to_owned())).subscribe();
@@ -208,9 +236,9 @@ impl Trial {
             }
             None => Gateways::of_nodes(addresses, self.plan.seed),
         };
-        let bot = actix_rt::spawn(bot::run(gateways, start.clone(), Rc::clone(&self.notes)));
-        let spoken = self.speak().await;
-        bot.abort();
+        let answering = Answering::start(gateways, start.clone(), &self.notes, outside);
+        let spoken = self.speak(&answering).await;
+        self.course = answering.stop();
         // The log is evidence even if the trial has failed.
         let logged = self.read_everywhere(start).await;
         spoken?;
@@ -221,7 +249,7 @@ impl Trial {
     }
 
     /// Lets consumers send while the planned faults happen, and waits until everything is answered.
-    async fn speak(&mut self) -> anyhow::Result<()> {
+    async fn speak(&mut self, answering: &Answering) -> anyhow::Result<()> {
         self.all_ready().await.context("before the first message")?;
         self.emulator.set_faults(self.plan.platform, self.plan.seed);
         let traffic = self.emulator.traffic(TrafficSpec {
@@ -240,7 +268,7 @@ impl Trial {
             sleep(LOOK_EVERY).await;
         }
         self.emulator.set_faults(FaultMode::None, 0);
-        self.answered().await?;
+        self.answered(answering).await?;
         self.all_ready().await.context("after the last answer")
     }
 
@@ -386,22 +414,14 @@ impl Trial {
     }
 
     /// Waits until every message, including the bot's own, was received, and every answer's outcome is known.
-    async fn answered(&mut self) -> anyhow::Result<()> {
+    async fn answered(&mut self, answering: &Answering) -> anyhow::Result<()> {
         let deadline = Instant::now() + ANSWERED_WITHIN;
-        loop {
-            let summary = self.emulator.summary();
-            let (said, done) = (summary.consumer_messages, self.notes.done() as u64);
-            let (all, heard) = (said + summary.agent_messages, self.notes.heard.borrow().len() as u64);
-            if done == said && heard >= all {
-                return Ok(());
-            }
-            anyhow::ensure!(
-                Instant::now() < deadline,
-                "{done} of {said} messages are answered and {heard} of {all} heard after {ANSWERED_WITHIN:?}"
-            );
+        while let Some(lacks) = answering.lacks(&self.emulator) {
+            anyhow::ensure!(Instant::now() < deadline, "{lacks} after {ANSWERED_WITHIN:?}");
             self.must_run()?;
             sleep(LOOK_EVERY).await;
         }
+        Ok(())
     }
 
     /// Reads the log at every node. All must have the same.
