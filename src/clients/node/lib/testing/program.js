@@ -1,0 +1,147 @@
+// The program `tertulia`: where it is, and how its processes are started and stopped.
+
+import { spawn } from 'node:child_process';
+import { accessSync, constants, realpathSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
+import { createInterface } from 'node:readline';
+
+/** What to do if the program is missing. */
+export const HOW_TO_GET = `the program tertulia is missing: it is neither on the PATH nor named by TERTULIA_BIN
+Install a package or an image of Tertulia, or build the program in a checkout of its repository (needs Rust):
+
+    cargo install --path .`;
+
+/** How many lines of a process are kept for the error that says why the process ended. */
+const LINES_KEPT = 100;
+/** How long a process may take to end by itself, in milliseconds. */
+const STOP_WITHIN = 10_000;
+
+/**
+ * Finds the program: the file that TERTULIA_BIN names, or the first one on the PATH. The script of this package, which has
+ * the same name, does not count.
+ *
+ * @param {Record<string, string | undefined>} [environment]
+ * @returns {string | undefined}
+ */
+export function findProgram(environment = process.env) {
+  if (environment.TERTULIA_BIN) return environment.TERTULIA_BIN;
+  const name = process.platform === 'win32' ? 'tertulia.exe' : 'tertulia';
+  const folders = (environment.PATH ?? '').split(delimiter).filter((folder) => folder !== '');
+  return folders.map((folder) => join(folder, name)).find(isProgram);
+}
+
+/** @param {string} file */
+function isProgram(file) {
+  try {
+    accessSync(file, constants.X_OK);
+    return !realpathSync(file).endsWith('.js');
+  } catch {
+    return false;
+  }
+}
+
+/** A process of the program. It also ends when this process ends, however that happens. */
+export class Program {
+  #process;
+  #ended;
+  /** @type {string[]} */
+  #lines = [];
+  #name;
+
+  /**
+   * @param {readonly string[]} parameters
+   * @param {Record<string, string | undefined>} environment in addition to that of this process
+   */
+  constructor(parameters, environment) {
+    const program = findProgram();
+    if (program === undefined) throw new Error(HOW_TO_GET);
+    this.#name = `tertulia ${parameters[0]}`;
+    const env = { RUST_LOG: 'warn', ...process.env, ...environment };
+    this.#process = spawn(program, parameters, { stdio: ['ignore', 'pipe', 'pipe'], env });
+    this.#ended = new Promise((resolve, reject) => {
+      this.#process.once('exit', (code, signal) => resolve(code ?? signal));
+      this.#process.once('error', reject);
+    });
+    const watch = endWithThisProcess(this.#process);
+    this.#ended.then(watch, watch);
+  }
+
+  /**
+   * Waits for a line of a stream.
+   *
+   * @template T
+   * @param {'stdout' | 'stderr'} stream
+   * @param {(line: string) => T | undefined} find
+   * @param {number} within in milliseconds
+   * @returns {Promise<T>} what `find` returned
+   */
+  async line(stream, find, within) {
+    const lines = createInterface(this.#process[stream]);
+    const found = new Promise((resolve) => {
+      lines.on('line', (line) => {
+        this.#lines.push(line);
+        if (this.#lines.length > LINES_KEPT) this.#lines.shift();
+        const value = find(line);
+        if (value !== undefined) resolve(value);
+      });
+    });
+    /** @type {NodeJS.Timeout | undefined} */
+    let timer;
+    const late = new Promise((_, reject) => {
+      timer = setTimeout(() => reject(this.#failure(`was not ready within ${within} ms`)), within);
+    });
+    const ended = this.#ended.then((code) => Promise.reject(this.#failure(`ended with ${code} before it was ready`)));
+    try {
+      return await Promise.race([found, late, ended]);
+    } finally {
+      clearTimeout(timer);
+      ended.catch(() => {});
+    }
+  }
+
+  /** Reads a stream that nothing else reads, so that the process is not held up. */
+  drain(/** @type {'stdout' | 'stderr'} */ stream) {
+    this.#process[stream].resume();
+  }
+
+  /** Ends the process at once, as a crash would. */
+  async kill() {
+    this.#process.kill('SIGKILL');
+    await this.#ended;
+  }
+
+  /** Asks the process to end, and ends it if it does not. */
+  async stop() {
+    this.#process.kill('SIGTERM');
+    const timer = setTimeout(() => this.#process.kill('SIGKILL'), STOP_WITHIN);
+    await this.#ended;
+    clearTimeout(timer);
+  }
+
+  /** @param {string} what */
+  #failure(what) {
+    return new Error(`${this.#name} ${what}\n${this.#lines.join('\n')}`);
+  }
+}
+
+/**
+ * Ends `child` when this process ends, also if this process is killed: a shell waits for the end of its input.
+ *
+ * @param {import('node:child_process').ChildProcess} child
+ * @returns {() => void} what to call after the child has ended
+ */
+function endWithThisProcess(child) {
+  const end = () => void child.kill('SIGKILL');
+  process.once('exit', end);
+  const forget = () => void process.removeListener('exit', end);
+  if (process.platform === 'win32' || child.pid === undefined) return forget;
+  const parameters = ['-c', 'read -r _; kill -9 "$1" 2>/dev/null', 'sh', String(child.pid)];
+  const watcher = spawn('sh', parameters, { stdio: ['pipe', 'ignore', 'ignore'], detached: true });
+  watcher.on('error', () => {});
+  watcher.unref();
+  /** @type {import('node:net').Socket} */ (watcher.stdin).unref();
+  return () => {
+    forget();
+    watcher.kill('SIGKILL');
+  };
+}
