@@ -1,8 +1,10 @@
 // The client of one gateway.
 
+import { Bot } from './events/bot.js';
 import { follow } from './events/follow.js';
 import { EventActions, checkName } from './events/event.js';
 import { query } from './http/address.js';
+import { linked } from './http/time.js';
 import { Transport } from './http/transport.js';
 import { List } from './list.js';
 import { BulkJob } from './resources/bulk_job.js';
@@ -83,6 +85,37 @@ export class Tertulia {
       if (cursor === undefined || id === undefined || id === saved) continue;
       await cursor.save(id);
       saved = id;
+    }
+  }
+
+  /**
+   * Runs a bot: handles events of many conversations at once, those of one conversation in order. With a cursor, the saved
+   * position is never after an event that is not done: a bot that is killed gets the event again, and the answers of the
+   * event itself, such as `event.reply(…)`, act once.
+   *
+   * A handler that fails runs again after a pause.
+   *
+   * @template {EventType} [Type=EventType]
+   * @param {(event: EventOf<Type>, run: import('./events/bot.js').Run) => unknown} handler
+   * @param {EventFilter<Type> & ReaderOptions & import('./events/bot.js').BotOptions<EventOf<Type>>} [options]
+   * @returns {Promise<void>} resolves when `signal` has aborted and the handlers that ran have ended
+   * @throws {unknown} the error of an event that was given up, if there is no option `failed`; an error of the cursor; the gateway refuses the stream
+   */
+  async bot(handler, options = {}) {
+    const { cursor, name, signal, atOnce, ahead, timeout, attempts, patience, failed, ...reader } = options;
+    checkName(name);
+    const after = (await cursor?.load()) ?? options.after;
+    const bot = new Bot({
+      make: (json) => this.event(json, { name }),
+      handle: handler,
+      save: async (position) => cursor?.save(position),
+      options: { atOnce, ahead, timeout, attempts, patience, failed },
+    });
+    const ends = linked([signal, this.#transport.signal]);
+    try {
+      await bot.run((until) => this.#follow({ ...reader, after, signal: until }), ends.signal);
+    } finally {
+      ends.release();
     }
   }
 
