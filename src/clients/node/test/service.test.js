@@ -166,7 +166,7 @@ test('webhooks, bulk jobs, dead letters and the state of the service', async () 
   await tertulia.health();
   await tertulia.overview({ history: false });
   await tertulia.supervision();
-  await tertulia.nodes();
+  await assert.rejects(tertulia.nodes(), { code: 'not-found' });
   assert.match(await tertulia.metrics(), /^tertulia_/m);
   const archive = await (await tertulia.backup()).arrayBuffer();
   assert.ok(archive.byteLength > 1_000);
