@@ -1,4 +1,4 @@
-// Makes `dist`: the types, and the CommonJS form of each module. The types of the data come from the OpenAPI document of
+// Makes `dist`: the types, and the CommonJS form of each module; and copies the licence. The types of the data come from the OpenAPI document of
 // the service that TERTULIA_BIN names.
 
 import { execFile } from 'node:child_process';
@@ -27,7 +27,7 @@ async function describe() {
   const service = await startService();
   try {
     const document = await service.tertulia.openapi();
-    await writeFile(join(root, 'lib/openapi.d.ts'), astToString(await openapi(document)));
+    await writeFile(join(root, 'lib/openapi.d.ts'), astToString(await openapi(document, { defaultNonNullable: false })));
   } finally {
     await service.stop();
   }
@@ -59,3 +59,4 @@ await describe();
 await rm(dist, { recursive: true, force: true });
 await declare();
 await convert();
+await cp(join(root, '../../../LICENSE'), join(root, 'LICENSE'));

@@ -285,7 +285,7 @@ export class Tertulia {
   /**
    * Starts a bulk job. With `dryRun`, only reports how many conversations match.
    *
-   * @template {Schemas['BulkOrder']} Order
+   * @template {import('./types.js').BulkOrder} Order
    * @param {Order} order
    * @param {ActOptions} [options]
    * @returns {Promise<Order extends { dryRun: true } ? Schemas['BulkDryRun'] : Schemas['BulkJob']>}

@@ -34,5 +34,8 @@ export type Event = EventOf<EventType>;
 /** The result of a command. `repeated` is true if an earlier run of the event's handler has used the command's key already. */
 export type Repeatable<Result> = Result & { key: string; repeated?: true };
 
+/** A bulk job to start. The filter needs a condition, or `all: true`. */
+export type BulkOrder = Omit<Schemas['BulkOrder'], 'filter'> & { filter: Partial<Schemas['BulkFilter']> };
+
 /** A problem's code, as the service of this version knows them. */
 export type ProblemCode = Schemas['ProblemCode'];

@@ -37,8 +37,8 @@ const ATTEMPT_TIMEOUT = 40_000;
  * @property {string} path as {@link path} makes it
  * @property {Record<string, import('./address.js').QueryValue | readonly import('./address.js').QueryValue[]>} [query]
  * @property {unknown} [json] the body, as JSON
- * @property {BodyInit | null} [body] the body as it is
- * @property {HeadersInit} [headers]
+ * @property {RequestInit['body']} [body] the body as it is
+ * @property {RequestInit['headers']} [headers]
  * @property {string | null} [key] the idempotency key; `undefined` makes one for a POST or PUT, `null` sends none
  * @property {boolean} [mayBeGone] whether 404 means success for a repetition, because the lost answer was a success
  * @property {boolean} [repeatable] whether the request may be carried out twice; by default with a key, or if the method is not POST
@@ -242,7 +242,7 @@ function parsed(text, response) {
   }
 }
 
-/** @param {HeadersInit} [headers] */
+/** @param {RequestInit['headers']} [headers] */
 function plain(headers) {
   return Object.fromEntries(new Headers(headers));
 }

@@ -122,7 +122,7 @@ export class Connection {
    *
    * @param {string} service the service's name in discovery
    * @param {string} servicePath the path at the service, with its query; a leading slash is optional
-   * @param {{ method?: string, headers?: HeadersInit, body?: BodyInit | null } & CallOptions} [options]
+   * @param {{ method?: string, headers?: RequestInit['headers'], body?: RequestInit['body'] } & CallOptions} [options]
    * @returns {Promise<Response>}
    * @throws {ProblemError} the gateway could not forward the request
    */

@@ -135,7 +135,7 @@ export class Conversation {
   /**
    * Closes the conversation, or one dialog.
    *
-   * @param {Partial<Schemas['CloseRequest']>} [request]
+   * @param {Schemas['CloseRequest']} [request]
    * @param {ActOptions} [options]
    * @returns {Promise<Repeatable<Schemas['AcceptedCommand']>>}
    */
@@ -146,7 +146,7 @@ export class Conversation {
   /**
    * Writes a note, or replaces one.
    *
-   * @param {string | (Partial<Schemas['NewNote']> & { noteContent: string })} note
+   * @param {string | Schemas['NewNote']} note
    * @param {ActOptions} [options]
    * @returns {Promise<Repeatable<Schemas['WrittenNote']>>}
    */
@@ -179,7 +179,7 @@ export class Conversation {
   /**
    * Rates the conversation, as its consumer.
    *
-   * @param {number | (Partial<Schemas['ConsumerRating']> & { csatRate: number })} rating from 0 to 5
+   * @param {number | Schemas['ConsumerRating']} rating from 0 to 5
    * @param {ActOptions} [options]
    * @returns {Promise<Repeatable<Schemas['AcceptedCommand']>>}
    */
