@@ -1,0 +1,75 @@
+// Participants of a dialog.
+
+import { Emitter } from './emitter.js';
+import { ParticipantChatState, ParticipantRole, ParticipantState } from './enums.js';
+
+/**
+ * Somebody who takes part in a dialog. Emits `roleChange`, `stateChange` and `chatStateChange`, each with the participant.
+ */
+export class Participant extends Emitter {
+  static get ParticipantRole() {
+    return ParticipantRole;
+  }
+
+  static get ParticipantState() {
+    return ParticipantState;
+  }
+
+  static get ParticipantChatState() {
+    return ParticipantChatState;
+  }
+
+  #report;
+
+  /**
+   * @param {{ userId: string | null, agentId?: string | null, role?: string | null, state?: string, chatState?: string }} members
+   * @param {(error: unknown) => void} report takes the errors of listeners
+   */
+  constructor({ userId, agentId = null, role = null, state = ParticipantState.ACTIVE, chatState }, report) {
+    super();
+    this.#report = report;
+    this.userId = userId;
+    /** Null for a consumer. */
+    this.agentId = agentId;
+    this.role = role;
+    this.state = state;
+    this.chatState =
+      chatState ?? (state === ParticipantState.REMOVED ? ParticipantChatState.REMOVED : ParticipantChatState.ACTIVE);
+  }
+
+  /** @param {string | null | undefined} role */
+  _setRole(role) {
+    this.#set('role', role, 'roleChange');
+  }
+
+  /** @param {string | undefined} state */
+  _setState(state) {
+    this.#set('state', state, 'stateChange');
+  }
+
+  /** @param {string | undefined} chatState */
+  _setChatState(chatState) {
+    this.#set('chatState', chatState, 'chatStateChange');
+  }
+
+  _setRemoved() {
+    this._setState(ParticipantState.REMOVED);
+    this._setChatState(ParticipantChatState.REMOVED);
+  }
+
+  /** @param {unknown} error */
+  _failed(error) {
+    this.#report(error);
+  }
+
+  /**
+   * @param {'role' | 'state' | 'chatState'} member
+   * @param {string | null | undefined} value
+   * @param {string} event
+   */
+  #set(member, value, event) {
+    if (value === undefined || value === null || value === this[member]) return;
+    this[member] = value;
+    this._tell(event, this);
+  }
+}
