@@ -108,7 +108,7 @@ export async function startService({ platform, connections, settings = {}, envir
     const defaults = platform === undefined ? [] : [BOT];
     const configuration = {
       platform: platform && { discovery: `https://${platform.listen}`, ca_file: platform.ca, ...settings.platform },
-      engine: { path: join(folder, 'data'), ...settings.engine },
+      engine: { path: join(folder, 'data'), leases: join(folder, 'leases'), ...settings.engine },
       gateway: {
         listen: '127.0.0.1:0',
         tokens: token === undefined ? undefined : [{ name: 'test', token: { env: 'TERTULIA_TEST_TOKEN' }, scope: 'admin' }],
