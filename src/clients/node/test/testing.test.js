@@ -45,26 +45,44 @@ for (const [how, rest] of Object.entries({ 'fails': 'throw new Error("failed");'
   });
 }
 
-test('what is started by parts is stopped by the runner of the tests, and leaves no files', async (t) => {
+/** Lets `act` run with a folder of its own for temporary files, and returns what stays in the folder. */
+async function leftOver(t, act) {
   const folder = await mkdtemp(join(tmpdir(), 'tertulia-testing-'));
   t.after(() => rm(folder, { recursive: true }));
   const before = process.env.TMPDIR;
   process.env.TMPDIR = folder;
+  try {
+    await act();
+  } finally {
+    if (before === undefined) delete process.env.TMPDIR;
+    else process.env.TMPDIR = before;
+  }
+  return readdir(folder);
+}
+
+test('what is started by parts is stopped by the runner of the tests, and leaves no files', async (t) => {
   const stops = [];
   const after = (stop) => stops.unshift(stop);
-  try {
+  const left = await leftOver(t, async () => {
     const platform = await startPlatform({ agents: 1, after });
     const connections = [{ id: 'agent', login: { username: 'bot1' } }];
     const service = await startService({ platform, connections, after });
     assert.equal((await platform.sessions()).length, 1);
     assert.equal((await service.tertulia.connection('agent').get()).account, platform.account);
     for (const stop of stops) await stop();
-    assert.deepEqual(await readdir(folder), []);
     assert.equal(await answers(service.url), false);
-  } finally {
-    if (before === undefined) delete process.env.TMPDIR;
-    else process.env.TMPDIR = before;
-  }
+  });
+  assert.deepEqual(left, []);
+});
+
+test('a runner of tests that takes no hook at that time gets its error, and nothing stays', async (t) => {
+  const after = () => {
+    throw new Error('no hooks now');
+  };
+  const left = await leftOver(t, async () => {
+    for (const start of [startPlatform, startService, startTertulia]) await assert.rejects(start({ after }), /no hooks now/);
+  });
+  assert.deepEqual(left, []);
 });
 
 test('the service is killed and started again at the same address, on its data', async (t) => {

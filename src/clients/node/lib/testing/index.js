@@ -15,16 +15,18 @@ export { Service, startService } from './service.js';
 export async function startTertulia(options = {}) {
   const { after, ...others } = options;
   const platform = await startPlatform(others);
+  /** @type {import('./service.js').Service | undefined} */
+  let service;
+  const stop = async () => {
+    await service?.stop();
+    await platform.stop();
+  };
   try {
-    const service = await startService({ ...others, platform });
-    const stop = async () => {
-      await service.stop();
-      await platform.stop();
-    };
+    service = await startService({ ...others, platform });
     after?.(stop);
     return { platform, service, tertulia: service.tertulia, stop };
   } catch (error) {
-    await platform.stop();
+    await stop();
     throw error;
   }
 }

@@ -20,7 +20,7 @@ const CONTROL_WITHIN = 10_000;
  * @property {boolean} [survey] whether a survey opens when a conversation's main dialog closes
  * @property {'none' | 'flaky' | 'hostile'} [faults] how badly the platform behaves
  * @property {readonly string[]} [options] more options of `tertulia emulate`
- * @property {(stop: () => Promise<void>) => void} [after] registers what runs after the test: the `after`, `afterAll` or `onTestFinished` of a test runner
+ * @property {(stop: () => Promise<void>) => void} [after] registers what runs after the test: `t.after` of `node:test`, `onTestFinished` of Vitest
  */
 
 /**

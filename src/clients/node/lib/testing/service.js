@@ -27,7 +27,7 @@ const PASSWORD = 'TERTULIA_TEST_PASSWORD';
  * @property {Record<string, any>} [settings] more of the configuration, by section: `{ gateway: { allowed_origins: [] } }`
  * @property {Record<string, string>} [environment] more environment variables, such as those of logins
  * @property {string} [token] the token that callers must show; none by default
- * @property {(stop: () => Promise<void>) => void} [after] registers what runs after the test: the `after`, `afterAll` or `onTestFinished` of a test runner
+ * @property {(stop: () => Promise<void>) => void} [after] registers what runs after the test: `t.after` of `node:test`, `onTestFinished` of Vitest
  */
 
 /** A running service, with a data folder of its own. */
