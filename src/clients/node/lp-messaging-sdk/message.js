@@ -22,7 +22,8 @@ export class Message {
     this.metadata = members.metadata ?? null;
     /** Text, or an object if the message has structured content or a file. */
     this.body = members.body;
-    this.contentType = members.contentType ?? null;
+    /** Null for a message of which only a summary is known. */
+    this.contentType = members.contentType ?? (typeof members.body === 'object' ? ContentType.RICH_TEXT : null);
     this.quickReplies = members.quickReplies ?? null;
     this.participant = dialog._author(members.originatorId ?? null, members.role ?? null);
     // A message that is written to JSON must not contain its dialog, which contains the message.

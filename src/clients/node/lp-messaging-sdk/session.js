@@ -87,13 +87,18 @@ export class Session {
   async #ready(limit) {
     const end = Date.now() + limit;
     for (;;) {
-      const isNews = this.#nextChange(end - Date.now());
-      const { state, failure, waiting, lastError, agentId = null, userId = null } = await this.handle.get();
-      if (state === 'ready') return { agentId, userId };
-      const reason = failure ?? waiting?.reason ?? state;
-      const isHeld = reason === 'login_held' && this.attached?.isAdded;
-      if (state === 'failed' || reason === 'credentials_refused' || isHeld) throw this.notReady(reason, lastError);
-      if (!(await isNews)) throw Object.assign(this.notReady(`not ready within ${limit} ms: ${reason}`, lastError), { isTimeout: true });
+      const change = this.#nextChange(end - Date.now());
+      try {
+        const { state, failure, waiting, lastError, agentId = null, userId = null } = await this.handle.get();
+        if (state === 'ready') return { agentId, userId };
+        const reason = failure ?? waiting?.reason ?? state;
+        const isHeld = reason === 'login_held' && this.attached?.isAdded;
+        if (state === 'failed' || reason === 'credentials_refused' || isHeld) throw this.notReady(reason, lastError);
+        if (await change.happened) continue;
+        throw Object.assign(this.notReady(`not ready within ${limit} ms: ${reason}`, lastError), { isTimeout: true });
+      } finally {
+        change.cancel();
+      }
     }
   }
 
@@ -101,19 +106,22 @@ export class Session {
    * Waits for a change of the gateway's connection.
    *
    * @param {number} limit in milliseconds
-   * @returns {Promise<boolean>} whether there was one
+   * @returns {{ happened: Promise<boolean>, cancel: () => void }}
    */
   #nextChange(limit) {
-    return new Promise((resolve) => {
-      const end = (/** @type {boolean} */ isChanged) => {
-        clearTimeout(timer);
-        this.#watchers.delete(watcher);
-        resolve(isChanged);
-      };
-      const watcher = () => end(true);
-      const timer = setTimeout(end, Math.max(0, limit), false);
-      this.#watchers.add(watcher);
+    /** @type {(isChanged: boolean) => void} */
+    let resolve;
+    const happened = new Promise((settle) => {
+      resolve = settle;
     });
+    const watcher = () => resolve(true);
+    const timer = setTimeout(() => resolve(false), Math.max(0, limit));
+    this.#watchers.add(watcher);
+    const cancel = () => {
+      clearTimeout(timer);
+      this.#watchers.delete(watcher);
+    };
+    return { happened, cancel };
   }
 
   async #restore() {
