@@ -53,12 +53,13 @@ test('a stream that ends or breaks is resumed after its last event or heartbeat'
 
 test('a gateway that is away or overloaded is tried again', async (t) => {
   const { requests, tertulia } = await gateway(t, (response, request, number) => {
-    if (number === 0) return request.socket.destroy();
-    if (number === 1) return response.writeHead(503, { 'content-type': 'application/problem+json' }).end('{"code":"too-many-streams"}');
+    if (number === 0) return stream(response).end();
+    if (number === 1) return request.socket.destroy();
+    if (number === 2) return response.writeHead(503, { 'content-type': 'application/problem+json' }).end('{"code":"too-many-streams"}');
     return stream(response).write(item(1, 'message'));
   });
   assert.deepEqual(await take(tertulia.events(), 1), ['e-1']);
-  assert.equal(requests.length, 3);
+  assert.equal(requests.length, 4);
 });
 
 test('a refused stream is an error', async (t) => {
