@@ -15,6 +15,11 @@ export class TertuliaError extends Error {
     /** The idempotency key of the request, if it had one: the request can be repeated with this key. */
     this.key = key;
   }
+
+  /** Whether the request may have had its effect. */
+  get isOutcomeUnknown() {
+    return false;
+  }
 }
 
 /** The gateway refused the request or could not carry it out (RFC 9457). `code` is the gateway's own code. */
@@ -44,7 +49,6 @@ export class ProblemError extends TertuliaError {
     this.retryAfter = retryAfter;
   }
 
-  /** Whether the request may have had its effect. */
   get isOutcomeUnknown() {
     return this.code === 'outcome-unknown';
   }
@@ -59,6 +63,10 @@ export class UnreachableError extends TertuliaError {
   constructor(message, details) {
     super('unreachable', message, details);
   }
+
+  get isOutcomeUnknown() {
+    return true;
+  }
 }
 
 /** The request did not end within its time limit. `cause` is the error of the last attempt, if there was one. */
@@ -69,5 +77,9 @@ export class TimeoutError extends TertuliaError {
    */
   constructor(message, details) {
     super('timeout', message, details);
+  }
+
+  get isOutcomeUnknown() {
+    return true;
   }
 }

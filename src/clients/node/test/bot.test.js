@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { mock, test } from 'node:test';
-import { ProblemError, UnreachableError } from '../lib/index.js';
+import { ProblemError, TimeoutError, UnreachableError } from '../lib/index.js';
 import { Bot } from '../lib/events/bot.js';
 import { Progress } from '../lib/events/progress.js';
 import { gateway, item, stream } from './support/gateway.js';
@@ -186,14 +186,47 @@ test('a bot with the option failed continues after an event that it gives up', a
   await bot.done;
 });
 
-test('while the gateway is away, the handler runs again without a count, until the patience ends', async () => {
+test('an event whose conversation takes no command any more is given up with a warning, and the bot continues', async (t) => {
+  const warn = t.mock.method(console, 'warn', () => {});
+  const bot = start(events('abc'), ({ id }) => {
+    if (id === 'e-1') throw new ProblemError(409, { code: 'no-open-dialog', detail: 'the dialog is closed' });
+    if (id === 'e-2') throw new ProblemError(400, { code: 'bad-request' });
+  }, { attempts: 1 });
+  await assert.rejects(bot.done, { code: 'bad-request' });
+  assert.deepEqual(bot.saved, ['e-1']);
+  assert.deepEqual(warn.mock.calls.map(({ arguments: [text] }) => text), [
+    'tertulia: event e-1 was given up: no-open-dialog: the dialog is closed',
+  ]);
+});
+
+test('while the gateway cannot be reached, the handler runs again without a limit', async () => {
   mock.timers.enable({ apis: ['setTimeout', 'Date'] });
   try {
     let runs = 0;
-    const away = [new UnreachableError('x'), new ProblemError(503, { code: 'stopping' }), new ProblemError(429, {})];
     const bot = start(events('a'), () => {
       runs += 1;
-      throw away[runs % 3];
+      if (runs <= 20) throw [new UnreachableError('x'), new TimeoutError('x')][runs % 2];
+    }, { attempts: 1, patience: 1_000 });
+    while (bot.saved.length === 0) {
+      mock.timers.tick(5_000);
+      await settle();
+    }
+    assert.equal(runs, 21);
+    bot.stop();
+    await bot.done;
+  } finally {
+    mock.timers.reset();
+  }
+});
+
+test('while the gateway is overloaded, the handler runs again without a count, until the patience ends', async () => {
+  mock.timers.enable({ apis: ['setTimeout', 'Date'] });
+  try {
+    let runs = 0;
+    const away = [new ProblemError(503, { code: 'stopping' }), new ProblemError(429, {})];
+    const bot = start(events('a'), () => {
+      runs += 1;
+      throw away[runs % 2];
     }, { attempts: 1, patience: 60_000 });
     let error;
     bot.done.catch((failure) => (error = failure));

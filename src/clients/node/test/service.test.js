@@ -91,9 +91,11 @@ test('the commands of a conversation', async () => {
   assert.deepEqual(await conversation.commands().all(), []);
   await assert.rejects(conversation.cancelCommand('none'), { code: 'unknown-command', status: 404 });
   const pdf = new Blob(['%PDF-1.4'], { type: 'application/pdf' });
-  await conversation.sendFile(pdf, { name: 'bill.pdf', caption: 'The bill' });
-  const [file] = (await conversation.messages()).filter(({ body }) => typeof body === 'object' && body.relativePath !== undefined);
-  assert.equal(await (await conversation.file(file.body.relativePath)).text(), '%PDF-1.4');
+  const sent = await conversation.sendFile(pdf, { name: 'bill.pdf', caption: 'The bill', key: 'bill' });
+  assert.deepEqual(await conversation.sendFile(pdf, { name: 'bill.pdf', caption: 'The bill', key: 'bill' }), sent);
+  const files = (await conversation.messages()).filter(({ body }) => typeof body === 'object' && body.relativePath !== undefined);
+  assert.equal(files.length, 1);
+  assert.equal(await (await conversation.file(files[0].body.relativePath)).text(), '%PDF-1.4');
   await conversation.snapshot();
   await conversation.close({ survey: false });
   await platform.until(async () => (await conversation.get()).stage === 'CLOSE');

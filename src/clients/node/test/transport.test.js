@@ -125,7 +125,7 @@ test('to remove what a lost answer has removed succeeds; to remove what never wa
 test('a call ends at its time limit, with the last error and the key', async () => {
   const { requests, tertulia } = recorded(fail);
   await assert.rejects(withoutPauses(() => tertulia.conversation('c').send('x', { timeout: 5_000, key: 'k' })), (error) => {
-    assert.ok(error instanceof TimeoutError && error.cause instanceof UnreachableError && error.key === 'k');
+    assert.ok(error instanceof TimeoutError && error.cause instanceof UnreachableError && error.key === 'k' && error.isOutcomeUnknown);
     return true;
   });
   assert.ok(requests.length > 2);

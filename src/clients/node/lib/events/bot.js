@@ -12,10 +12,10 @@ import { Progress } from './progress.js';
  * @typedef {object} BotOptions
  * @property {number} [atOnce] how many events are handled at once, 16 by default
  * @property {number} [ahead] how many events may be read and not be done, or be done after one that is not; while there are so many, no more are read; 1,000 by default
- * @property {number} [timeout] how long one run of the handler may take, in milliseconds; 120,000 by default
+ * @property {number} [timeout] how long one run of the handler may take, in milliseconds; 300,000 by default
  * @property {number} [attempts] how often the handler runs for an event if it fails, 5 by default; failures because the gateway is away or overloaded do not count
- * @property {number} [patience] how long an event may take with all runs of the handler and the pauses between, in milliseconds; 600,000 by default
- * @property {(error: unknown, event: Event) => void | Promise<void>} [failed] called for an event that is given up; the bot continues after it. By default the bot ends with the error, and gets the event again after its next start.
+ * @property {number} [patience] how long an event may take with all runs of the handler and the pauses between, in milliseconds; 600,000 by default. While the gateway cannot be reached, the bot waits without a limit, as it does for its events.
+ * @property {(error: unknown, event: Event) => void | Promise<void>} [failed] called for an event that is given up; the bot continues after it. By default the bot continues with a warning if the conversation takes no such command any more, for example because its consumer has closed it. After any other error the bot ends with the error, and gets the event again after its next start.
  */
 
 /**
@@ -51,7 +51,7 @@ export class Bot {
   constructor({ make, handle, save, options }) {
     this.#make = make;
     this.#handle = handle;
-    this.#options = { atOnce: 16, ahead: 1_000, timeout: 120_000, attempts: 5, patience: 600_000, ...given(options) };
+    this.#options = { atOnce: 16, ahead: 1_000, timeout: 300_000, attempts: 5, patience: 600_000, failed: endUnlessMoot, ...given(options) };
     for (const name of /** @type {const} */ (['atOnce', 'ahead', 'attempts'])) {
       if (!(this.#options[name] >= 1)) throw new TypeError(`${name} must be at least 1`);
     }
@@ -140,11 +140,10 @@ export class Bot {
         return true;
       } catch (error) {
         if (signal.aborted) return false;
-        if (!isAway(error)) failures += 1;
+        if (!isBusy(error) && !isAway(error)) failures += 1;
         const wait = jitter(attempt);
-        const isOver = error instanceof Overdue || failures >= this.#options.attempts || Date.now() + wait >= end;
-        if (isOver) {
-          if (this.#options.failed === undefined) throw error;
+        const isLate = Date.now() + wait >= end && !isAway(error);
+        if (error instanceof Overdue || failures >= this.#options.attempts || isLate) {
           await this.#options.failed(error, event);
           return true;
         }
@@ -247,14 +246,33 @@ class Keeper {
 }
 
 /**
- * Whether the gateway is away or overloaded, so that another run of the handler may succeed.
+ * Whether the gateway cannot be reached.
  *
  * @param {unknown} error
  */
 function isAway(error) {
-  if (error instanceof UnreachableError) return true;
-  if (error instanceof TimeoutError) return !(error instanceof Overdue);
+  return error instanceof UnreachableError || (error instanceof TimeoutError && !(error instanceof Overdue));
+}
+
+/**
+ * Whether the gateway or the connection can carry out nothing at present.
+ *
+ * @param {unknown} error
+ */
+function isBusy(error) {
   return error instanceof ProblemError && [429, 503].includes(error.status);
+}
+
+/**
+ * What happens to an event that is given up, by default.
+ *
+ * @param {unknown} error
+ * @param {EventJson} event
+ */
+function endUnlessMoot(error, event) {
+  const isMoot = error instanceof ProblemError && ([404, 409].includes(error.status) || error.code === 'platform-rejected');
+  if (!isMoot) throw error;
+  console.warn(`tertulia: event ${event.id} was given up: ${error.message}`);
 }
 
 /**

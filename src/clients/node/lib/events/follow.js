@@ -142,12 +142,12 @@ class Connection {
    * @returns {Promise<T>}
    */
   async #within(limit, what, act) {
-    const late = new UnreachableError(`the event stream was broken off: ${what} for ${limit} ms`);
-    const timer = setTimeout(() => this.#controller.abort(late), limit);
+    const late = () => new UnreachableError(`the event stream was broken off: ${what} for ${limit} ms`);
+    const timer = setTimeout(() => this.#controller.abort(late()), limit);
     try {
       return await act();
     } catch (error) {
-      if (this.#controller.signal.aborted) throw late;
+      if (this.#controller.signal.aborted) throw this.#controller.signal.reason;
       if (error instanceof TertuliaError) throw error;
       throw new UnreachableError('the event stream broke off', { cause: error });
     } finally {
