@@ -87,12 +87,16 @@ async function hasLogin(tertulia, { id, account, agentId }, { authData, authAgen
   }
 }
 
-/** @param {ConnectionOptions} options */
-function definitionOf(options) {
+/**
+ * The gateway's definition of a connection.
+ *
+ * @param {ConnectionOptions} options
+ */
+export function definitionOf(options) {
   const { accountId, userType, appId, appVersion, clientProperties } = options;
   const isBrand = userType === UserType.BRAND;
   const login = isBrand ? brandLogin(options) : consumerLogin(options);
-  const properties = forGateway({ appId, appVersion, ...clientProperties });
+  const properties = forGateway({ ...clientProperties, appId: appId ?? clientProperties?.appId, appVersion: appVersion ?? clientProperties?.appVersion });
   return {
     id: options.connection ?? process.env.TERTULIA_CONNECTION ?? idOf(options),
     account: accountId,

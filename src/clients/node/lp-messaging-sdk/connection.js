@@ -500,7 +500,7 @@ export class Connection extends Emitter {
     else if (name === 'connection.waiting') this.#waits(data);
     else if (name === 'connection.resumed') this.#resumed(data);
     else if (name === 'connection.failed') this.#failed(data);
-    else if (name === 'connection.identity-lost') this._report(new Error(`the consumer's identity is lost: ${data.reason}`));
+    else if (name === 'connection.identity-lost') this._report(new Error(`the identity of the consumer is lost: ${data.reason}`));
   }
 
   /** The stream of events was interrupted. */

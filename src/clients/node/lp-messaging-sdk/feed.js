@@ -18,6 +18,7 @@ const PARALLEL = 8;
  * @typedef {object} Entry a conversation of the feed
  * @property {Conversation} conversation
  * @property {GatewayEvent[] | null} waiting the events that came while its state is read; null if they are applied as they come
+ * @property {Promise<void>} prepared resolves when its state was read
  */
 
 /** Follows the events of one connection of the gateway. */
@@ -67,12 +68,14 @@ export class Feed {
    */
   loaded(stages) {
     const missing = stages.filter((stage) => !this.#stages.has(stage));
-    if (missing.length > 0) {
-      missing.forEach((stage) => this.#stages.add(stage));
-      this.#loading = this.#loading.then(async () => {
-        await this.#load(missing);
-      });
-    }
+    if (missing.length === 0) return this.#loading;
+    missing.forEach((stage) => this.#stages.add(stage));
+    const loading = this.#load(missing).catch((error) => {
+      missing.forEach((stage) => this.#stages.delete(stage));
+      throw error;
+    });
+    const before = this.#loading.catch(() => {});
+    this.#loading = Promise.all([before, loading]).then(() => {});
     return this.#loading;
   }
 
@@ -122,10 +125,9 @@ export class Feed {
     }
     const isKnown = this.#entries.has(subject);
     const entry = this.#entry(subject);
-    const event = { name, data, time };
-    if (entry.waiting !== null) entry.waiting.push(event);
-    else if (isKnown || name === 'conversation') this.#apply(entry, event);
-    else this.#prepare(entry, this.#read(subject));
+    // What the state contains already changes nothing when the event is delivered.
+    if (!isKnown && name !== 'conversation') this.#prepare(entry, this.#read(subject));
+    this.#deliver(entry, { name, data, time });
   }
 
   /** @param {string} id @returns {Entry} */
@@ -134,14 +136,18 @@ export class Feed {
     if (known !== undefined) return known;
     const conversation = new Conversation(this.#connection, id);
     conversation._isHidden = true;
-    const entry = { conversation, waiting: null };
+    const entry = { conversation, waiting: null, prepared: Promise.resolve() };
     this.#entries.set(id, entry);
     return entry;
   }
 
   /** @param {Entry} entry @param {GatewayEvent} event */
-  #apply(entry, event) {
-    const { conversation } = entry;
+  #deliver(entry, event) {
+    const { conversation, waiting } = entry;
+    if (waiting !== null) {
+      waiting.push(event);
+      return;
+    }
     if (event.name === 'conversation') {
       if (this.#needsHistory(conversation, event.data)) this.#prepare(entry, Promise.resolve(event.data));
       else this.#adopt(conversation, event.data);
@@ -177,9 +183,15 @@ export class Feed {
    * @param {Promise<any>} reading the conversation's state
    * @param {LastMessage | null} [lastMessage]
    */
-  async #prepare(entry, reading, lastMessage = null) {
-    const { conversation } = entry;
+  #prepare(entry, reading, lastMessage = null) {
     entry.waiting = [];
+    entry.prepared = this.#prepared(entry, reading, lastMessage);
+    return entry.prepared;
+  }
+
+  /** @param {Entry} entry @param {Promise<any>} reading @param {LastMessage | null} lastMessage */
+  async #prepared(entry, reading, lastMessage) {
+    const { conversation } = entry;
     try {
       const state = await reading;
       const needsHistory = this.#needsHistory(conversation, state);
@@ -192,9 +204,9 @@ export class Feed {
       this.#entries.delete(conversation.conversationId);
       if (!this.#stop.signal.aborted && !isGone(error)) this.#connection._report(error);
     }
-    const { waiting } = entry;
+    const waiting = entry.waiting ?? [];
     entry.waiting = null;
-    for (const event of waiting) this.#apply(entry, event);
+    for (const event of waiting) this.#deliver(entry, event);
   }
 
   /** @param {Conversation} conversation @param {any} state */
@@ -215,7 +227,8 @@ export class Feed {
     const work = async () => {
       for (const { conversationId, lastMessage } of queue) {
         const entry = this.#entry(conversationId);
-        if (entry.waiting === null) await this.#prepare(entry, this.#read(conversationId), lastMessage);
+        if (entry.waiting === null) this.#prepare(entry, this.#read(conversationId), lastMessage);
+        await entry.prepared;
       }
     };
     await Promise.all(Array.from({ length: PARALLEL }, work));
