@@ -157,6 +157,21 @@ test('signals end a call with their reason, also between attempts', async () => 
   }
 });
 
+test('many calls at once need one listener of their signal, and none stays', async (t) => {
+  const controller = new AbortController();
+  const listen = t.mock.method(controller.signal, 'addEventListener');
+  const { requests, tertulia } = recorded(ok, { signal: controller.signal });
+  await Promise.all(Array.from({ length: 50 }, () => tertulia.overview()));
+  assert.equal(requests.length, 50);
+  assert.equal(listen.mock.callCount(), 1);
+  const reason = new Error('enough');
+  const never = recorded(() => new Promise(() => {}), { signal: controller.signal });
+  const calls = Array.from({ length: 50 }, () => never.tertulia.overview());
+  const outcomes = Promise.allSettled(calls);
+  controller.abort(reason);
+  assert.ok((await outcomes).every((outcome) => outcome.reason === reason));
+});
+
 test('readiness is an answer also if the service is not ready', async () => {
   const { tertulia } = recorded(() => json({ ready: false, reason: 'starting' }, { status: 503 }));
   assert.deepEqual(await tertulia.readiness(), { ready: false, reason: 'starting' });

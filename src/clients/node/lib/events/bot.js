@@ -2,7 +2,7 @@
 
 import { ProblemError, TimeoutError, UnreachableError } from '../errors.js';
 import { jitter } from '../http/retry.js';
-import { linked, pause } from '../http/time.js';
+import { linked, onAbort, pause } from '../http/time.js';
 import { Progress } from './progress.js';
 
 /** @typedef {import('../types.js').EventJson} EventJson */
@@ -67,8 +67,7 @@ export class Bot {
    */
   async run(read, signal) {
     const ends = linked([signal, this.#stopping.signal]);
-    const wake = () => this.#wake();
-    ends.signal.addEventListener('abort', wake);
+    const forget = onAbort(ends.signal, () => this.#wake());
     try {
       for await (const { id, event } of read(ends.signal)) {
         if (id === undefined) continue;
@@ -82,7 +81,7 @@ export class Bot {
     } finally {
       await Promise.all(this.#lanes.values());
       await this.#keep.end();
-      ends.signal.removeEventListener('abort', wake);
+      forget();
       ends.release();
     }
     if (this.#failure !== undefined) throw this.#failure.error;
@@ -162,18 +161,17 @@ export class Bot {
    */
   async #once(event, attempt, signal) {
     const { timeout } = this.#options;
-    const overdue = new Overdue(`the handler of event ${event.id} did not end within ${timeout} ms`);
-    const run = new AbortController();
-    const limit = linked([run.signal], timeout, () => overdue);
-    const both = linked([signal, limit.signal]);
+    const overdue = () => new Overdue(`the handler of event ${event.id} did not end within ${timeout} ms`);
+    const run = linked([signal], timeout, overdue);
+    let forget = () => {};
     const late = new Promise((_, reject) => {
-      limit.signal.addEventListener('abort', () => reject(overdue), { once: true });
+      forget = onAbort(run.signal, () => run.signal.reason instanceof Overdue && reject(run.signal.reason));
     });
     try {
-      await Promise.race([late, (async () => this.#handle(event, { signal: both.signal, attempt }))()]);
+      await Promise.race([late, (async () => this.#handle(event, { signal: run.signal, attempt }))()]);
     } finally {
-      both.release();
-      limit.release();
+      forget();
+      run.release();
     }
   }
 

@@ -1,24 +1,48 @@
 // Time limits, pauses and signals.
 
 /**
+ * What is called when a signal aborts. Each signal has one listener, because Node warns of signals with more than ten.
+ *
+ * @type {WeakMap<AbortSignal, Set<() => void>>}
+ */
+const called = new WeakMap();
+
+/**
+ * Calls a function when a signal aborts, or at once if it has aborted.
+ *
+ * @param {AbortSignal} signal
+ * @param {() => void} act
+ * @returns {() => void} takes the function back
+ */
+export function onAbort(signal, act) {
+  if (signal.aborted) {
+    act();
+    return () => {};
+  }
+  let all = called.get(signal);
+  if (all === undefined) {
+    const acts = new Set();
+    all = acts;
+    called.set(signal, acts);
+    signal.addEventListener('abort', () => [...acts].forEach((each) => each()), { once: true });
+  }
+  const acts = all;
+  acts.add(act);
+  return () => void acts.delete(act);
+}
+
+/**
  * Links several signals and a time limit to one signal.
  *
  * @param {readonly (AbortSignal | undefined)[]} signals
  * @param {number} [limit] in milliseconds
  * @param {() => unknown} [reason] the reason when the time limit has passed
- * @returns {{ signal: AbortSignal, release: () => void }} `release` frees the timer and the listeners
+ * @returns {{ signal: AbortSignal, release: () => void }} `release` frees the timer and what waits for the signals
  */
 export function linked(signals, limit, reason) {
   const controller = new AbortController();
-  /** @type {(() => void)[]} */
-  const undo = [];
-  for (const signal of signals) {
-    if (signal === undefined) continue;
-    const abort = () => controller.abort(signal.reason);
-    if (signal.aborted) abort();
-    signal.addEventListener('abort', abort, { once: true });
-    undo.push(() => signal.removeEventListener('abort', abort));
-  }
+  const given = signals.filter((signal) => signal !== undefined);
+  const undo = given.map((signal) => onAbort(signal, () => controller.abort(signal.reason)));
   if (limit !== undefined) {
     const timer = setTimeout(() => controller.abort(reason?.()), limit);
     undo.push(() => clearTimeout(timer));
@@ -35,13 +59,13 @@ export function linked(signals, limit, reason) {
  */
 export function pause(milliseconds, signal) {
   return new Promise((resolve) => {
-    if (signal?.aborted) return resolve();
     const end = () => {
       clearTimeout(timer);
-      signal?.removeEventListener('abort', end);
+      forget();
       resolve();
     };
+    let forget = () => {};
     const timer = setTimeout(end, milliseconds);
-    signal?.addEventListener('abort', end);
+    if (signal !== undefined) forget = onAbort(signal, end);
   });
 }
