@@ -157,7 +157,7 @@ test('signals end a call with their reason, also between attempts', async () => 
   }
 });
 
-test('many calls at once need one listener of their signal, and none stays', async (t) => {
+test('many calls at once need one listener of their signal', async (t) => {
   const controller = new AbortController();
   const listen = t.mock.method(controller.signal, 'addEventListener');
   const { requests, tertulia } = recorded(ok, { signal: controller.signal });
