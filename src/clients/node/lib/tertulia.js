@@ -194,7 +194,7 @@ export class Tertulia {
   /**
    * The known conversations.
    *
-   * @param {import('./types.js').Filter<'listConversations'> & CallOptions} [options]
+   * @param {import('./types.js').Filter<'listConversationsQuery'> & CallOptions} [options]
    * @returns {List<Schemas['ConversationInBrief']>}
    */
   conversations({ signal, timeout, ...filter } = {}) {
@@ -225,7 +225,7 @@ export class Tertulia {
   /**
    * The conversations that are offered.
    *
-   * @param {import('./types.js').Filter<'listRings'> & CallOptions} [options]
+   * @param {import('./types.js').Filter<'listRingsQuery'> & CallOptions} [options]
    * @returns {List<Schemas['Ring']>}
    */
   rings({ connection, ...options } = {}) {
@@ -306,7 +306,7 @@ export class Tertulia {
   /**
    * The dead letters.
    *
-   * @param {import('./types.js').Filter<'listDeadLetters'> & CallOptions} [options]
+   * @param {import('./types.js').Filter<'listDeadLettersQuery'> & CallOptions} [options]
    * @returns {List<Schemas['DeadLetterInBrief']>}
    */
   deadLetters({ cause, ...options } = {}) {
@@ -355,7 +355,7 @@ export class Tertulia {
   /**
    * The service in numbers, its last hour and its notable events.
    *
-   * @param {import('./types.js').Filter<'getOverview'> & CallOptions} [options]
+   * @param {import('./types.js').Filter<'getOverviewQuery'> & CallOptions} [options]
    * @returns {Promise<Schemas['Overview']>}
    */
   async overview({ history, ...options } = {}) {

@@ -1,15 +1,13 @@
 // Types of the interface's data, from the service's OpenAPI document, and types made of them.
 
-import type { components, operations } from './openapi.js';
+import type { components } from './openapi.js';
 import type { EventActions } from './events/event.js';
 
 /** The schemas of the OpenAPI document. */
 export type Schemas = components['schemas'];
 
-type Queries = { [Name in keyof operations]: operations[Name] extends { parameters: { query?: infer Query } } ? NonNullable<Query> : never };
-
-/** The filter of a list: its query without the parameters of paging. */
-export type Filter<Name extends keyof operations> = Omit<Queries[Name], 'limit' | 'cursor'>;
+/** The filter of a list: the query of its operation without the parameters of paging. */
+export type Filter<Query extends keyof Schemas> = Omit<Schemas[Query], 'limit' | 'cursor'>;
 
 /** An event as JSON: a CloudEvent of the service. */
 export type EventJson = Schemas['Event'];

@@ -34,7 +34,7 @@ export class BulkJob {
   /**
    * What happened to each conversation.
    *
-   * @param {import('../types.js').Filter<'listBulkItems'> & CallOptions} [options]
+   * @param {import('../types.js').Filter<'listBulkItemsQuery'> & CallOptions} [options]
    * @returns {List<Schemas['BulkItem']>}
    */
   items({ outcome, ...options } = {}) {
