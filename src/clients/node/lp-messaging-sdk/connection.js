@@ -8,13 +8,13 @@ import { Emitter } from './emitter.js';
 import { ConnectionState, ConnectionType, ConversationState, UserType } from './enums.js';
 import { Memory } from './memory.js';
 import { messageNotification, messageType } from './notifications.js';
-import { register, unregister } from './rest.js';
 import { Rings } from './rings.js';
 import { Session } from './session.js';
 import { ShiftStatusPoller } from './shift_status.js';
 import { Skill } from './skill.js';
 import { toProtocol } from './state.js';
 import { ConversationSubscription } from './subscription.js';
+import { forgetToken, tokenOf } from './tokens.js';
 import { WebhooksIntake } from './webhooks.js';
 
 /**
@@ -172,9 +172,7 @@ export class Connection extends Emitter {
    * @returns {Promise<string>}
    */
   async getToken() {
-    const word = tokenWord(this._session.id);
-    register(word, this);
-    return word;
+    return tokenOf(this._session.id, this);
   }
 
   /**
@@ -182,7 +180,7 @@ export class Connection extends Emitter {
    *
    * @param {string} service the service's name in discovery, such as `accountConfigReadWrite`
    * @param {string} path with its query
-   * @param {{ method?: string, headers?: HeadersInit, body?: BodyInit | null }} [options]
+   * @param {Parameters<import('../lib/resources/connection.js').Connection['platform']>[2]} [options]
    * @returns {Promise<Response>}
    */
   async platform(service, path, options) {
@@ -534,7 +532,7 @@ export class Connection extends Emitter {
     const session = this.#current;
     await session?.end();
     const id = session?.attached?.id;
-    if (id !== undefined) unregister(tokenWord(id));
+    if (id !== undefined) forgetToken(id);
     this.#memory.freeze();
     this._subscriptions.clear();
     this.#rings.clear();
@@ -584,9 +582,4 @@ export class Connection extends Emitter {
     if (!response.ok) throw new Error(`the message statistics were refused with ${response.status}`);
     return response.json();
   }
-}
-
-/** @param {string} id of the gateway's connection */
-function tokenWord(id) {
-  return `tertulia-connection:${id}`;
 }

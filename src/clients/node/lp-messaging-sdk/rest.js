@@ -1,23 +1,9 @@
 // The REST functions of the SDK. Each takes the word of `connection.getToken()` as its token, and goes through the gateway
 // with the login of that connection.
 
-/** @typedef {import('./connection.js').Connection} Connection */
-/**
- * @typedef {{ accountId: string, token: string, conversationId: string, dialogId?: string }} Place
- */
+import { connectionOf } from './tokens.js';
 
-/** The open connections, by the words that stand for their tokens. @type {Map<string, Connection>} */
-const connections = new Map();
-
-/** @param {string} token @param {Connection} connection */
-export function register(token, connection) {
-  connections.set(token, connection);
-}
-
-/** @param {string} token */
-export function unregister(token) {
-  connections.delete(token);
-}
+/** @typedef {{ accountId: string, token: string, conversationId: string, dialogId?: string }} Place */
 
 export const v1 = Object.freeze({
   version: 'RESTv1',
@@ -126,14 +112,12 @@ async function change(place, read, method, path, body) {
  * @returns {Promise<{ body: any, etag: string | null }>}
  */
 async function send({ accountId, token }, method, path, content, headers = {}) {
-  const connection = connections.get(token);
-  if (connection === undefined) throw new Error('the token is not of getToken() of an open connection');
   const options = {
     method,
     headers: { 'content-type': 'application/json', 'brand-id': accountId, 'client-source': 'lp-messaging-sdk', ...headers },
     body: content === undefined ? undefined : JSON.stringify(content),
   };
-  const response = await connection.platform('asyncMessagingEnt', path, options);
+  const response = await connectionOf(token).platform('asyncMessagingEnt', path, options);
   const text = await response.text();
   const body = text === '' ? null : parsed(text);
   if (!response.ok) throw Object.assign(new Error(`${method} ${path} was refused with ${response.status}`), { code: response.status, body });

@@ -56,10 +56,10 @@ const USE = `
   } finally {
     await stop();
   }
-  console.log(typeof connect, typeof memoryCursor, typeof fileCursor);
+  console.log(typeof connect, typeof memoryCursor, typeof fileCursor, typeof createConnection);
 `;
-const NAMES = { tertulia: 'connect, memoryCursor', 'tertulia/node': 'fileCursor', 'tertulia/testing': 'startTertulia' };
-const USED = 'from the package\nfunction function function\n';
+const NAMES = { tertulia: 'connect, memoryCursor', 'tertulia/node': 'fileCursor', 'tertulia/testing': 'startTertulia', 'tertulia/lp-messaging-sdk': 'createConnection' };
+const USED = 'from the package\nfunction function function function\n';
 
 test('it is used by import', async () => {
   const imports = Object.entries(NAMES).map(([entry, names]) => `import { ${names} } from '${entry}';`);
@@ -80,12 +80,12 @@ test('its types compile in strict mode, for both kinds of modules, with the type
     await inProject(process.execPath, compiler, ...strict, ...options, ...files);
   };
   for (const kind of ['mts', 'cts']) {
-    for (const name of ['uses', 'uses_of_node']) await cp(join(root, `test/types/${name}.ts`), join(project, `${name}.${kind}`));
+    for (const name of ['uses', 'uses_of_node', 'uses_of_lp_messaging_sdk']) await cp(join(root, `test/types/${name}.ts`), join(project, `${name}.${kind}`));
   }
   await compile(['uses.mts', 'uses.cts'], '--lib', 'es2022,dom,dom.iterable');
   await symlink(join(root, 'node_modules/@types'), join(project, 'node_modules/@types'));
   await symlink(join(root, 'node_modules/undici-types'), join(project, 'node_modules/undici-types'));
-  await compile(['uses.mts', 'uses.cts', 'uses_of_node.mts', 'uses_of_node.cts'], '--lib', 'es2022', '--types', 'node');
+  await compile(['uses.mts', 'uses.cts', 'uses_of_node.mts', 'uses_of_node.cts', 'uses_of_lp_messaging_sdk.mts', 'uses_of_lp_messaging_sdk.cts'], '--lib', 'es2022', '--types', 'node');
 });
 
 test('the entry for browsers needs nothing of Node', async () => {
