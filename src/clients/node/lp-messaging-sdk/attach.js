@@ -23,9 +23,10 @@ export async function attach(tertulia, options) {
   const definition = definitionOf(options);
   const known = await tertulia.connections().all();
   const same = known.find(({ id }) => id === definition.id);
-  if (same?.state === 'failed' && !isNamed(options)) await tertulia.connection(definition.id).remove();
-  else if (same !== undefined) return { id: same.id, isAdded: !isNamed(options) };
-  if (definition.role === 'brand' && !isNamed(options)) {
+  const isNamed = nameOf(options) !== undefined;
+  if (same?.state === 'failed' && !isNamed) await tertulia.connection(definition.id).remove();
+  else if (same !== undefined) return { id: checked(same, definition).id, isAdded: !isNamed };
+  if (definition.role === 'brand' && !isNamed) {
     for (const candidate of known) {
       if (candidate.role !== 'brand' || candidate.account !== options.accountId) continue;
       if (await hasLogin(tertulia, candidate, options)) return { id: candidate.id, isAdded: false };
@@ -59,9 +60,22 @@ async function add(tertulia, definition) {
   }
 }
 
-/** @param {ConnectionOptions} options */
-function isNamed({ connection }) {
-  return (connection ?? process.env.TERTULIA_CONNECTION) !== undefined;
+/**
+ * The connection that the bot names. The environment names the one of a brand's bot.
+ *
+ * @param {ConnectionOptions} options
+ */
+function nameOf({ connection, userType }) {
+  return connection ?? (userType === UserType.BRAND ? process.env.TERTULIA_CONNECTION : undefined);
+}
+
+/**
+ * @param {{ id: string, role: string, account: string }} known
+ * @param {{ role: string, account: string }} wanted
+ */
+function checked(known, { role, account }) {
+  if (known.role === role && known.account === account) return known;
+  throw new Error(`connection ${known.id} is a ${known.role} of account ${known.account}, not a ${role} of account ${account}`);
 }
 
 /**
@@ -98,7 +112,7 @@ export function definitionOf(options) {
   const login = isBrand ? brandLogin(options) : consumerLogin(options);
   const properties = forGateway({ ...clientProperties, appId: appId ?? clientProperties?.appId, appVersion: appVersion ?? clientProperties?.appVersion });
   return {
-    id: options.connection ?? process.env.TERTULIA_CONNECTION ?? idOf(options),
+    id: nameOf(options) ?? idOf(options),
     account: accountId,
     role: isBrand ? 'brand' : 'consumer',
     subscribe: { stage: stagesOf(options), ...(isBrand ? { agents: agentsOf(options) } : {}) },

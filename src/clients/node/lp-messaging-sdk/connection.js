@@ -531,8 +531,7 @@ export class Connection extends Emitter {
   async #detach() {
     const session = this.#current;
     await session?.end();
-    const id = session?.attached?.id;
-    if (id !== undefined) forgetToken(id);
+    forgetToken(this);
     this.#memory.freeze();
     this._subscriptions.clear();
     this.#rings.clear();

@@ -155,7 +155,18 @@ export class Feed {
     }
     applyEvent(conversation, event);
     this.#connection._raw(conversation, event);
-    if (event.name === 'update') this.#connection._changed(conversation);
+    if (event.name === 'update') this.#changed(conversation);
+  }
+
+  /**
+   * Lets the subscriptions see a change. A closed conversation that none of them sees is forgotten.
+   *
+   * @param {Conversation} conversation
+   */
+  #changed(conversation) {
+    this.#connection._changed(conversation);
+    const isOver = conversation._isHidden && conversation.stage === ConversationState.CLOSE;
+    if (isOver) this.#entries.delete(conversation.conversationId);
   }
 
   /**
@@ -166,7 +177,7 @@ export class Feed {
    */
   #adopt(conversation, state) {
     this.#install(conversation, state);
-    this.#connection._changed(conversation);
+    this.#changed(conversation);
   }
 
   /** @param {Conversation} conversation @param {any} state */
@@ -199,7 +210,7 @@ export class Feed {
       summarize(conversation, lastMessage);
       // A conversation whose messages cannot be read is seen all the same.
       if (needsHistory) await conversation.openDialog?.getAllPublishEvents().catch((error) => this.#connection._report(error));
-      this.#connection._changed(conversation);
+      this.#changed(conversation);
     } catch (error) {
       this.#entries.delete(conversation.conversationId);
       if (!this.#stop.signal.aborted && !isGone(error)) this.#connection._report(error);

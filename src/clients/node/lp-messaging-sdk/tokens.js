@@ -3,11 +3,6 @@
 /** @type {Map<string, import('./connection.js').Connection>} */
 const connections = new Map();
 
-/** @param {string} id of the gateway's connection */
-function word(id) {
-  return `tertulia-connection:${id}`;
-}
-
 /**
  * Makes the word of a connection.
  *
@@ -15,17 +10,18 @@ function word(id) {
  * @param {import('./connection.js').Connection} connection
  */
 export function tokenOf(id, connection) {
-  connections.set(word(id), connection);
-  return word(id);
+  const word = `tertulia-connection:${id}:${connection.connectionId}`;
+  connections.set(word, connection);
+  return word;
 }
 
 /**
  * Ends the use of a connection's word.
  *
- * @param {string} id of the gateway's connection
+ * @param {import('./connection.js').Connection} connection
  */
-export function forgetToken(id) {
-  connections.delete(word(id));
+export function forgetToken(connection) {
+  for (const [word, known] of connections) if (known === connection) connections.delete(word);
 }
 
 /**

@@ -101,8 +101,10 @@ describe('connections', { concurrency: 8 }, () => {
   test('a connection can be named, and is added under its name', async () => {
     const bot = await stage.brand('bot10', { connection: 'named' });
     assert.equal(bot.gatewayConnection, 'named');
-    const named = await stage.brand('bot1', { connection: 'bots', authData: undefined }).catch((error) => error);
-    assert.match(named.message ?? '', /authData needs/);
+    await bot.close();
+    assert.ok(!(await ids()).includes('named'));
+    const wrong = stage.make({ userType: UserType.CONSUMER, connection: 'bots' });
+    await assert.rejects(wrong.open(), /connection bots is a brand of account \d+, not a consumer/);
   });
 
   test('wrong credentials reject open, and leave nothing behind', async () => {
@@ -286,7 +288,11 @@ describe('connections', { concurrency: 8 }, () => {
     const { brands, consumers } = await stage.conversation(manager);
     await brands.join(ParticipantRole.ASSIGNED_AGENT);
     const token = await manager.getToken();
-    assert.match(token, /^tertulia-connection:bots$/);
+    assert.match(token, /^tertulia-connection:bots:/);
+    // Another connection with the same login ends without an effect on this one.
+    const other = await stage.brand('bot1');
+    assert.notEqual(await other.getToken(), token);
+    await other.close();
     const { conversationId } = brands;
     const place = { accountId: stage.account, token, conversationId, dialogId: conversationId };
     const { v1 } = lpm.rest;

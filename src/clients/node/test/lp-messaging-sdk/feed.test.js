@@ -187,3 +187,26 @@ test('a connection that fails, waits, or loses its consumer tells so', async (t)
   ]);
   assert.equal(connection.state, lpm.ConnectionState.FAILED_TO_CONNECT);
 });
+
+test('a request that is not answered in time is a timeout, as an event and as an error', async (t) => {
+  const { connection, hold } = await connected(t, [], { connection: { responseTimeout: 300 } });
+  let release;
+  hold.until = new Promise((resolve) => {
+    release = resolve;
+  });
+  const told = next(connection, 'timeout');
+  await assert.rejects(connection.send({ type: 'GetClock' }), { isTimeout: true });
+  assert.equal((await told).isTimeout, true);
+  release();
+});
+
+test('closed conversations that no subscription sees are forgotten', async (t) => {
+  const { connection, send, requests } = await connected(t, [], { connection: { defaultSubscriptionQuery: { stage: 'OPEN', agentId: '1.7' } } });
+  send('conversation', 'c', conversation('c'));
+  send('close', 'c', { closeTime: 30, closeReason: 'CONSUMER' });
+  send('update', 'c', { changed: { stage: 'CLOSE', updateTime: 30 } });
+  send('message', 'c', text(0, 'late'));
+  // The state is read, because nothing is known of the conversation any more.
+  await until(() => requests.some(({ url }) => /^\/v1\/conversations\/c\?/.test(url)));
+  assert.deepEqual([connection._allTold(), connection.getAllKnownConversations()], [[], []]);
+});

@@ -1,6 +1,7 @@
 // What a state of the platform changes in a conversation, without a gateway: the order of events, row by row.
 
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { test } from 'node:test';
 import lpm from '../../lp-messaging-sdk/index.js';
 import { recorded } from './support.js';
@@ -258,4 +259,18 @@ test('a webhook of another kind, and a message of an unknown conversation, are r
   await assert.rejects(take(connection, {}, 'routing.RoutingTaskNotification'), /is no notification of a conversation/);
   await take(connection, { conversationId: 'other', dialogId: 'other', event: { type: 'ContentEvent' } }, 'ms.MessagingEventNotification');
   assert.match(errors[0][1].message, /dialog other of conversation other is unknown/);
+});
+
+test('an error of a listener ends a process that does not listen for errors, as with any emitter', () => {
+  const entry = new URL('../../lp-messaging-sdk/index.js', import.meta.url);
+  const program = `
+    import lpm from '${entry}';
+    const connection = lpm.createConnection({ accountId: '1', connectionType: 'null' });
+    connection.on('conversation', () => { throw new Error('of the listener'); });
+    const state = { convId: 'c', conversationDetails: { stage: 'OPEN', dialogs: [] } };
+    const body = { changes: [{ type: 'UPSERT', result: state }] };
+    await connection.processWebhooksNotification({ wsNotificationMsg: { type: '.ams.aam.ExConversationChangeNotification', body } });
+  `;
+  const run = () => execFileSync(process.execPath, ['--input-type=module', '--eval', program], { stdio: 'pipe' });
+  assert.throws(run, ({ status, stderr }) => status !== 0 && /of the listener/.test(stderr));
 });
