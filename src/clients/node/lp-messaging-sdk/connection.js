@@ -245,8 +245,7 @@ export class Connection extends Emitter {
    * @returns {Promise<import('./subscription.js').RoutingTaskSubscription>}
    */
   async createRoutingTaskSubscription() {
-    const { id, tertulia } = this._session;
-    return this.#rings.subscribe(await tertulia.rings({ connection: id }).all());
+    return this.#rings.subscribe();
   }
 
   /** @param {{ agentState: string, agentId?: string }} options the state is one of `AgentState`; the agent is the connection's own by default */

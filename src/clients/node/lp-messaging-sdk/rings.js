@@ -21,15 +21,15 @@ export class Rings {
     this.#connection = connection;
   }
 
-  /**
-   * Adds a subscription, and emits the rings that wait.
-   *
-   * @param {readonly { id: string }[]} waiting
-   */
-  subscribe(waiting) {
+  /** Adds a subscription, and emits the rings that wait. */
+  async subscribe() {
     const subscription = new RoutingTaskSubscription(this.#connection, (ended) => this.#subscriptions.delete(ended));
+    // The subscription comes first, so that no ring falls between the list and the events.
     this.#subscriptions.add(subscription);
-    for (const ring of waiting) this.take({ ...ring, ringId: ring.id, ringState: RingState.WAITING });
+    const { id, tertulia } = this.#connection._session;
+    for (const { id: ringId, ...offer } of await tertulia.rings({ connection: id }).all()) {
+      if (!subscription.rings.has(ringId)) this.take({ ...offer, ringId, ringState: this.#rings.get(ringId)?.ringState ?? RingState.WAITING });
+    }
     return subscription;
   }
 

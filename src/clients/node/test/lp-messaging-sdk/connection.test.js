@@ -130,18 +130,23 @@ describe('connections', { concurrency: 8 }, () => {
     assert.deepEqual(steps.map(([name]) => name), ['connect#request', 'connect#response', 'connect', 'ready', 'close']);
   });
 
-  test('a lost connection comes back by itself, and what was said meanwhile arrives', async () => {
+  test('a lost connection comes back by itself, and what was said meanwhile arrives on both sides', async () => {
     const bot = await stage.brand('bot13');
     const { brands, consumers } = await stage.conversation(bot);
     await brands.join(ParticipantRole.AGENT);
     await consumers.sendMessage('before');
     await until(() => brands.openDialog.messages.length === 1);
     const steps = recorded(bot, ['disconnect', 'connect', 'reconnect']);
-    const heard = next(brands, 'message');
+    const heard = new Promise((resolve) => {
+      brands.on('message', (message) => message.body === 'meanwhile' && resolve(message));
+    });
     await stage.platform.fault({ fault: 'drop', side: 'brand', user: 'bot13' });
     await until(() => steps.length > 0);
-    await consumers.sendMessage('meanwhile');
+    const [sent] = await Promise.all([brands.sendMessage('queued'), consumers.sendMessage('meanwhile')]);
+    assert.equal(typeof sent.sequence, 'number');
     assert.equal((await heard).body, 'meanwhile');
+    const entries = await stage.platform.ledger(brands.conversationId);
+    assert.equal(entries.filter(({ text }) => text === 'queued').length, 1);
     await until(() => steps.length === 3);
     assert.deepEqual(steps.map(([name]) => name), ['disconnect', 'connect', 'reconnect']);
     assert.match(steps[0][1].code, /^\d+$/);
