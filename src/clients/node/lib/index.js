@@ -11,6 +11,8 @@ export { memoryCursor } from './events/cursor.js';
 /** @typedef {import('./types.js').ProblemCode} ProblemCode */
 /** @typedef {import('./types.js').Schemas} Schemas */
 /** @typedef {import('./tertulia.js').ConnectOptions} ConnectOptions */
+/** @typedef {import('./resources/connection.js').Connection} Connection */
+/** @typedef {import('./resources/conversation.js').Conversation} Conversation */
 /** @typedef {import('./http/transport.js').ActOptions} ActOptions */
 /** @typedef {import('./http/transport.js').CallOptions} CallOptions */
 /**

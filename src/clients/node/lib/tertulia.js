@@ -69,7 +69,8 @@ export class Tertulia {
    * saved when the next event is asked for, that is after the loop's body has ended: a reader that is killed gets the
    * event again. Actions of the event itself, such as `event.reply(…)`, then act once.
    *
-   * A `tertulia.gap` event says that events are missing.
+   * A `tertulia.gap` event says that events are missing. Whoever calls `next` without a loop ends a call that waits by the
+   * signal.
    *
    * @template {EventType} [Type=EventType]
    * @param {EventFilter<Type> & ReaderOptions} [options]
@@ -495,6 +496,6 @@ function base64url(text) {
 export function connect(options = {}) {
   const environment = globalThis.process?.env ?? {};
   const url = options.url ?? environment.TERTULIA_URL;
-  if (url === undefined) throw new TypeError('no gateway: give its address as the option url, or set TERTULIA_URL');
-  return new Tertulia({ ...options, url, token: options.token ?? environment.TERTULIA_TOKEN });
+  if (!url) throw new TypeError('no gateway: give its address as the option url, or set TERTULIA_URL');
+  return new Tertulia({ ...options, url, token: options.token ?? (environment.TERTULIA_TOKEN || undefined) });
 }

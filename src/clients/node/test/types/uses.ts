@@ -1,7 +1,7 @@
 // Uses of the package that must compile in strict mode. It is only compiled.
 
 import { connect, memoryCursor, ProblemError, TertuliaError, UnreachableError, TimeoutError } from 'tertulia';
-import type { Cursor, Event, EventOf, EventType, ProblemCode, Schemas, Tertulia } from 'tertulia';
+import type { Connection, Conversation, Cursor, Event, EventOf, EventType, ProblemCode, Schemas, Tertulia } from 'tertulia';
 
 const tertulia: Tertulia = connect({ url: 'http://127.0.0.1:8080', token: async () => 'secret', timeout: 1_000 });
 
@@ -87,3 +87,5 @@ export function explain(error: unknown): string {
 export const own: Cursor = { load: async () => null, save: async (position: string) => void position };
 export const types: EventType[] = ['message', 'tertulia.message'];
 export type Message = EventOf<'message'>;
+export const one: Connection = tertulia.connection('bots');
+export const other: Conversation = one.conversation('id');
