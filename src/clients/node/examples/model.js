@@ -4,7 +4,7 @@ import { fileCursor } from 'tertulia/node';
 const { MODEL_URL, MODEL_NAME, MODEL_KEY = '', SKILL_OF_PEOPLE } = process.env;
 const INSTRUCTIONS = 'You answer the customers of a shop, in at most three sentences.';
 
-/** What the model says next. `MODEL_URL` is any endpoint with `/chat/completions`. */
+/** Returns the model's next message. `MODEL_URL` is an endpoint with `/chat/completions`. */
 async function ask(messages, signal) {
   const response = await fetch(`${MODEL_URL}/chat/completions`, {
     method: 'POST',
@@ -32,6 +32,6 @@ await connect().bot(answer, {
   type: 'message',
   cursor: fileCursor('model.cursor'),
   attempts: 3,
-  // Whoever cannot be answered is transferred to people.
+  // If there is no answer, people take over.
   failed: async (_, event) => void (await event.conversation.transfer({ skillId: SKILL_OF_PEOPLE })),
 });

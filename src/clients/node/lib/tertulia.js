@@ -40,7 +40,7 @@ import { Webhook } from './resources/webhook.js';
  * @typedef {object} ReaderOptions
  * @property {string} [after] where to begin if the cursor has no position: an event's id, `earliest` or `latest`, the default
  * @property {import('./events/cursor.js').Cursor} [cursor] keeps the reader's position
- * @property {string} [name] distinguishes the keys of this reader's commands from those of another reader of the same events; at most 16 characters
+ * @property {string} [name] a prefix of the keys of this reader's commands, if another reader answers the same events; at most 16 characters
  * @property {AbortSignal} [signal] ends the reader
  * @property {number} [silence] the gateway sends something every 15 s; a stream that is silent for longer than this is broken; in milliseconds, 40,000 by default
  * @property {(interruption: import('./events/follow.js').Interruption) => void} [onInterruption] called each time the stream ends, before the pause that precedes the next attempt
@@ -69,8 +69,7 @@ export class Tertulia {
    * saved when the next event is asked for, that is after the loop's body has ended: a reader that is killed gets the
    * event again. Actions of the event itself, such as `event.reply(…)`, then act once.
    *
-   * A `tertulia.gap` event says that events are missing. Whoever calls `next` without a loop ends a call that waits by the
-   * signal.
+   * A `tertulia.gap` event says that events are missing. To end a call of `next` that waits, abort the signal.
    *
    * @template {EventType} [Type=EventType]
    * @param {EventFilter<Type> & ReaderOptions} [options]
@@ -90,7 +89,7 @@ export class Tertulia {
   }
 
   /**
-   * Runs a bot: handles events of many conversations at once, those of one conversation in order. With a cursor, the saved
+   * Runs a bot: handles events of many conversations at once, and events of one conversation in order. With a cursor, the saved
    * position is never after an event that is not done: a bot that is killed gets the event again, and the answers of the
    * event itself, such as `event.reply(…)`, act once.
    *
@@ -344,7 +343,7 @@ export class Tertulia {
   }
 
   /**
-   * What failed, and what was given up.
+   * Reads the failures, and the conversations and connections that were given up.
    *
    * @param {CallOptions} [options]
    * @returns {Promise<Schemas['Supervision']>}
@@ -414,7 +413,7 @@ export class Tertulia {
   }
 
   /**
-   * Whether the service is ready, and what it lacks. Resolves also if the service is not ready.
+   * Returns whether the service is ready, and the reason if it is not; also resolves if the service is not ready.
    *
    * @param {CallOptions} [options]
    * @returns {Promise<Schemas['Readiness']>}
@@ -490,7 +489,7 @@ function base64url(text) {
 /**
  * Makes the client of a gateway. Nothing is requested until a method is called.
  *
- * @param {ConnectOptions} [options] `url` and `token` are those of the environment's `TERTULIA_URL` and `TERTULIA_TOKEN` by default
+ * @param {ConnectOptions} [options] `url` and `token` are the environment's `TERTULIA_URL` and `TERTULIA_TOKEN` by default
  * @throws {TypeError} there is no address
  */
 export function connect(options = {}) {

@@ -17,7 +17,7 @@ const chromium = process.env.CHROMIUM ?? USUAL.find((file) => existsSync(file));
 const lib = fileURLToPath(new URL('../lib/', import.meta.url));
 const TOKEN = 'of-the-page';
 
-/** What the page does; its result is posted. */
+/** The page. It posts its result. */
 const page = (url) => `<!doctype html><script type="module">
   import { connect } from '/lib/index.js';
   const result = {};

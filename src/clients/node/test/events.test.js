@@ -9,7 +9,7 @@ import { memoryCursor } from '../lib/index.js';
 import { fileCursor } from '../lib/node.js';
 import { gateway, item, stream } from './support/gateway.js';
 
-/** Takes the first `count` events, and what the cursor had at each. */
+/** Takes the first `count` events, with the cursor's position at each. */
 async function take(events, count, cursor) {
   const taken = [];
   if (count === 0) return taken;

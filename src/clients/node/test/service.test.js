@@ -26,7 +26,7 @@ async function taken() {
   return { id, conversation: tertulia.connection('bots').conversation(id) };
 }
 
-/** What agents said, with its audience. */
+/** The texts of agents' messages. */
 const said = async (id) => (await platform.ledger(id)).filter(({ role, text }) => role !== 'CONSUMER' && text !== null).map(({ text }) => text);
 
 test('a bot answers every message, in order', async () => {

@@ -45,7 +45,7 @@ for (const [how, rest] of Object.entries({ 'fails': 'throw new Error("failed");'
   });
 }
 
-/** Lets `act` run with a folder of its own for temporary files, and returns what stays in the folder. */
+/** Lets `act` run with a folder of its own for temporary files, and returns the files that stay in the folder. */
 async function leftOver(t, act) {
   const folder = await mkdtemp(join(tmpdir(), 'tertulia-testing-'));
   t.after(() => rm(folder, { recursive: true }));

@@ -1,4 +1,4 @@
-// Handles events of many conversations at once: those of one conversation in order, one after the other.
+// Handles events of many conversations at once, and the events of one conversation in order, one at a time.
 
 import { ProblemError, TimeoutError, UnreachableError } from '../errors.js';
 import { jitter } from '../http/retry.js';
@@ -15,7 +15,7 @@ import { Progress } from './progress.js';
  * @property {number} [timeout] how long one run of the handler may take, in milliseconds; 300,000 by default
  * @property {number} [attempts] how often the handler runs for an event if it fails, 5 by default; failures because the gateway is away or overloaded do not count
  * @property {number} [patience] how long an event may take with all runs of the handler and the pauses between, in milliseconds; 600,000 by default. While the gateway cannot be reached, the bot waits without a limit, as it does for its events.
- * @property {(error: unknown, event: Event) => void | Promise<void>} [failed] called for an event that is given up; the bot continues after it. By default the bot continues with a warning if the conversation takes no such command any more, for example because its consumer has closed it. After any other error the bot ends with the error, and gets the event again after its next start.
+ * @property {(error: unknown, event: Event) => void | Promise<void>} [failed] called for an event that is given up; the bot continues after it. By default the bot continues with a warning if the conversation no longer takes the command, for example because its consumer has closed it. After any other error the bot ends with the error, and gets the event again after its next start.
  */
 
 /**
@@ -262,7 +262,7 @@ function isBusy(error) {
 }
 
 /**
- * What happens to an event that is given up, by default.
+ * The default of `failed`: warns if the conversation no longer takes the command, else ends the bot.
  *
  * @param {unknown} error
  * @param {EventJson} event

@@ -1,4 +1,4 @@
-// Where a reader of events stands, over its restarts.
+// The position of a reader of events.
 
 /**
  * @typedef {object} Cursor
@@ -7,9 +7,9 @@
  */
 
 /**
- * A position in memory: for tests, and for readers that begin with what happens next after each start.
+ * A position in memory, for tests and for readers that begin with the next event after each start.
  *
- * @param {string | null} [position] where the reader stands at first
+ * @param {string | null} [position] the first position
  * @returns {Cursor}
  */
 export function memoryCursor(position = null) {

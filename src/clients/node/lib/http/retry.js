@@ -39,7 +39,7 @@ export function jitter(attempt, { first = FIRST_PAUSE, longest = LONGEST_PAUSE, 
 }
 
 /**
- * How long to wait before the next attempt: what the gateway asks for, and some jitter.
+ * Returns the wait before the next attempt: the wait that the gateway asks for, and jitter.
  *
  * @param {unknown} error
  * @param {number} attempt from 0

@@ -72,7 +72,7 @@ export class Conversation {
   }
 
   /**
-   * Uploads a file and sends it as a message. The file's type is that of its name, or else that of the blob.
+   * Uploads a file and sends it as a message. The name decides the file's type, or else the blob's type.
    *
    * @param {Blob} file at most 3 MiB
    * @param {{ name?: string, caption?: string, dialog?: string } & ActOptions} [options] `name` is the file's name, needed if the blob has none

@@ -49,7 +49,7 @@ export class Webhook {
   }
 
   /**
-   * Sends a test event, and returns what the receiver answered.
+   * Sends a test event, and returns the receiver's answer.
    *
    * @param {ActOptions} [options]
    * @returns {Promise<Schemas['WebhookTest']>}

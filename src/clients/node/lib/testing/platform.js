@@ -1,4 +1,4 @@
-// The stand-in of the platform: what consumers do, what the platform does wrong, what it accepted.
+// The stand-in of the platform: its consumers, its faults, and its ledger.
 
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -103,7 +103,7 @@ export class Platform {
   }
 
   /**
-   * How far some traffic is.
+   * Returns the progress of some traffic.
    *
    * @param {string} id
    * @returns {Promise<{ opened: number, sent: number, answered: number }>}
@@ -122,9 +122,9 @@ export class Platform {
   }
 
   /**
-   * What the platform accepted, in order.
+   * Returns the events that the platform accepted, in order.
    *
-   * @param {string} [conversation] only that of this conversation
+   * @param {string} [conversation] only the events of this conversation
    * @returns {Promise<Entry[]>}
    */
   async ledger(conversation) {
@@ -152,7 +152,7 @@ export class Platform {
   }
 
   /**
-   * Waits for what agents say in a conversation.
+   * Waits for messages of agents in a conversation.
    *
    * @param {string} conversation
    * @param {{ count?: number, timeout?: number }} [options] how many messages to wait for, 1 by default; in milliseconds

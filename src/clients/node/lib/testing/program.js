@@ -1,11 +1,11 @@
-// The program `tertulia`: where it is, and how its processes are started and stopped.
+// Finds the program `tertulia`, and starts and stops its processes.
 
 import { spawn } from 'node:child_process';
 import { accessSync, constants, realpathSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { createInterface } from 'node:readline';
 
-/** What to do if the program is missing. */
+/** The error text for a missing program: how to get it. */
 export const HOW_TO_GET = `the program tertulia is missing: it is neither on the PATH nor named by TERTULIA_BIN
 Install a package or an image of Tertulia, or build the program in a checkout of its repository (needs Rust):
 
@@ -50,7 +50,7 @@ export class Program {
 
   /**
    * @param {readonly string[]} parameters
-   * @param {Record<string, string | undefined>} environment in addition to that of this process
+   * @param {Record<string, string | undefined>} variables in addition to this process's environment
    */
   constructor(parameters, environment) {
     const program = findProgram();
@@ -99,12 +99,12 @@ export class Program {
     }
   }
 
-  /** Reads a stream that nothing else reads, so that the process is not held up. */
+  /** Discards a stream that nothing reads, so that the process does not block when it writes. */
   drain(/** @type {'stdout' | 'stderr'} */ stream) {
     this.#process[stream].resume();
   }
 
-  /** Ends the process at once, as a crash would. */
+  /** Kills the process, as a crash would. */
   async kill() {
     this.#process.kill('SIGKILL');
     await this.#ended;
@@ -128,7 +128,7 @@ export class Program {
  * Ends `child` when this process ends, also if this process is killed: a shell waits for the end of its input.
  *
  * @param {import('node:child_process').ChildProcess} child
- * @returns {() => void} what to call after the child has ended
+ * @returns {() => void} to be called after the child has ended
  */
 function endWithThisProcess(child) {
   const end = () => void child.kill('SIGKILL');

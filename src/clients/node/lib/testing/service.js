@@ -25,7 +25,7 @@ const PASSWORD = 'TERTULIA_TEST_PASSWORD';
  * @property {import('./platform.js').Platform} [platform] the stand-in; without one, the service has no connections
  * @property {readonly ConnectionSettings[]} [connections] by default one, `bots`: the agent `bot1`, who accepts every conversation
  * @property {Record<string, any>} [settings] more of the configuration, by section: `{ gateway: { allowed_origins: [] } }`
- * @property {Record<string, string>} [environment] more environment variables, such as those of logins
+ * @property {Record<string, string>} [environment] more environment variables, such as the passwords of logins
  * @property {string} [token] the token that callers must show; none by default
  * @property {(stop: () => Promise<void>) => void} [after] registers what runs after the test: `t.after` of `node:test`, `onTestFinished` of Vitest
  */
