@@ -21,18 +21,21 @@ const USE = `
 /** Whether anything answers at an address. */
 const answers = (url) => fetch(url).then(() => true, () => false);
 
-/** Runs a script that starts everything and then ends in its own way; its addresses, and its end. */
+/** Runs a script that starts everything and then ends in its own way; its addresses, its folder for files, and its end. */
 async function script(t, text) {
-  const child = spawn(process.execPath, ['--input-type=module', '-e', text], { stdio: ['ignore', 'pipe', 'ignore'] });
+  const folder = await mkdtemp(join(tmpdir(), 'tertulia-testing-'));
+  t.after(() => rm(folder, { recursive: true }));
+  const env = { ...process.env, TMPDIR: folder };
+  const child = spawn(process.execPath, ['--input-type=module', '-e', text], { stdio: ['ignore', 'pipe', 'ignore'], env });
   t.after(() => child.kill('SIGKILL'));
   const ended = once(child, 'exit');
   const [line] = await once(createInterface(child.stdout), 'line');
-  return { child, ended, addresses: JSON.parse(line) };
+  return { child, ended, folder, addresses: JSON.parse(line) };
 }
 
 for (const [how, rest] of Object.entries({ 'fails': 'throw new Error("failed");', 'exits': 'process.exit(3);', 'is killed': 'await new Promise(() => setInterval(() => {}, 1e6));' })) {
-  test(`the processes end when the test's process ${how}`, async (t) => {
-    const { child, ended, addresses } = await script(t, USE + rest);
+  test(`the processes end and their files go when the test's process ${how}`, async (t) => {
+    const { child, ended, folder, addresses } = await script(t, USE + rest);
     if (how === 'is killed') {
       assert.ok(await answers(`${addresses[0]}/sessions`));
       child.kill('SIGKILL');
@@ -42,6 +45,7 @@ for (const [how, rest] of Object.entries({ 'fails': 'throw new Error("failed");'
     for (const address of addresses) {
       while (await answers(address)) assert.ok(Date.now() < deadline, `${address} still answers`);
     }
+    while ((await readdir(folder)).length > 0) assert.ok(Date.now() < deadline, 'files stay');
   });
 }
 

@@ -233,7 +233,7 @@ export async function startPlatform({ agents = 4, survey = false, faults = 'none
   /** @type {Program | undefined} */
   let program;
   try {
-    program = new Program(['emulate', ...own, ...(survey ? ['--survey'] : []), ...options], {});
+    program = new Program(['emulate', ...own, ...(survey ? ['--survey'] : []), ...options], {}, folder);
     program.drain('stderr');
     const platform = new Platform(program, folder, JSON.parse(await program.line('stdout', (line) => line, START_WITHIN)));
     after?.(() => platform.stop());

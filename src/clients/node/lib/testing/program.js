@@ -50,9 +50,10 @@ export class Program {
 
   /**
    * @param {readonly string[]} parameters
-   * @param {Record<string, string | undefined>} variables in addition to this process's environment
+   * @param {Record<string, string | undefined>} environment variables in addition to this process's environment
+   * @param {string} folder a folder for temporary files, which is removed when this process ends
    */
-  constructor(parameters, environment) {
+  constructor(parameters, environment, folder) {
     const program = findProgram();
     if (program === undefined) throw new Error(HOW_TO_GET);
     this.#name = `tertulia ${parameters[0]}`;
@@ -62,7 +63,7 @@ export class Program {
       this.#process.once('exit', (code, signal) => resolve(code ?? signal));
       this.#process.once('error', reject);
     });
-    const watch = endWithThisProcess(this.#process);
+    const watch = endWithThisProcess(this.#process, folder);
     this.#ended.then(watch, watch);
   }
 
@@ -125,17 +126,20 @@ export class Program {
 }
 
 /**
- * Ends `child` when this process ends, also if this process is killed: a shell waits for the end of its input.
+ * Ends `child` and removes its folder when this process ends, also if this process is killed: a shell waits for the end of
+ * its input.
  *
  * @param {import('node:child_process').ChildProcess} child
+ * @param {string} folder
  * @returns {() => void} to be called after the child has ended
  */
-function endWithThisProcess(child) {
+function endWithThisProcess(child, folder) {
   const end = () => void child.kill('SIGKILL');
   process.once('exit', end);
   const forget = () => void process.removeListener('exit', end);
   if (process.platform === 'win32' || child.pid === undefined) return forget;
-  const parameters = ['-c', 'read -r _; kill -9 "$1" 2>/dev/null', 'sh', String(child.pid)];
+  const script = 'read -r _; kill -9 "$1" 2>/dev/null; rm -rf "$2"';
+  const parameters = ['-c', script, 'sh', String(child.pid), folder];
   const watcher = spawn('sh', parameters, { stdio: ['pipe', 'ignore', 'ignore'], detached: true });
   watcher.on('error', () => {});
   watcher.unref();

@@ -66,7 +66,7 @@ export class Service {
     const configuration = join(this.#folder, 'tertulia.toml');
     const listen = this.#address === undefined ? {} : { TERTULIA_GATEWAY__LISTEN: this.#address };
     const environment = { ...this.#environment, ...listen, RUST_LOG: 'info' };
-    const program = new Program(['run', '--log-format', 'json', '--config', configuration], environment);
+    const program = new Program(['run', '--log-format', 'json', '--config', configuration], environment, this.#folder);
     this.#program = program;
     program.drain('stdout');
     this.#address = await program.line('stderr', gateway, START_WITHIN);
