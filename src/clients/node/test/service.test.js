@@ -106,10 +106,14 @@ test('transfer, join, leave and snapshots', async () => {
   const { id, conversation } = await taken();
   await conversation.transfer({ skillId: '501' });
   await platform.until(async () => (await conversation.get()).skillId === '501');
-  await assert.rejects(tertulia.conversation(id).send('x'), { code: 'ambiguous-connection', status: 409 });
   const monitor = tertulia.conversation(id, { connection: 'monitor' });
+  const roles = async () => (await monitor.get()).participants.map(({ role }) => role);
+  await platform.until(() => roles().then(() => true, () => false));
+  await assert.rejects(tertulia.conversation(id).send('x'), { code: 'ambiguous-connection', status: 409 });
   await monitor.join('MANAGER');
+  await platform.until(async () => (await roles()).includes('MANAGER'));
   await monitor.leave();
+  await platform.until(async () => !(await roles()).includes('MANAGER'));
   const snapshot = await conversation.snapshot();
   // Only a connection without a socket loads and unloads.
   await assert.rejects(conversation.unload(), { code: 'not-supported' });
