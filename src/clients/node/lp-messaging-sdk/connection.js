@@ -102,7 +102,7 @@ export class Connection extends Emitter {
     /** @type {ConversationSubscription | null} */
     this.defaultSubscription = null;
     /** @type {ShiftStatusPoller | null} */
-    this.shiftStatusPoller = options.pollShiftStatus ? new ShiftStatusPoller(this) : null;
+    this.shiftStatusPoller = options.pollShiftStatus ? new ShiftStatusPoller({ connection: this }) : null;
     /** @type {Set<ConversationSubscription>} */
     this._subscriptions = new Set();
     // Errors in the background end no process that does not listen for them.
@@ -141,7 +141,7 @@ export class Connection extends Emitter {
     this.state = CONNECTED;
     this._tell('connect#response', { start, end: Date.now() });
     this._tell('connect');
-    this.shiftStatusPoller?.start();
+    void this.shiftStatusPoller?.start();
     await this.#subscribe();
     this._tell('ready');
   }

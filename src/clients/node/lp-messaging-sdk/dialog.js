@@ -229,15 +229,13 @@ export class Dialog extends Emitter {
    * @returns {Participant}
    */
   _present(members) {
-    const known = this.getParticipant(members.userId) ?? this.getRemovedParticipant(members.userId);
-    const participant = known ?? new Participant(members, this.#report);
-    this.#departed.delete(members.userId);
-    if (!this.participants.includes(participant)) this.participants.push(participant);
-    participant.agentId ??= members.agentId ?? null;
-    participant._setRole(members.role);
-    participant._setState(members.state);
-    participant._setChatState(members.chatState);
-    return participant;
+    const known = this.getParticipant(members.userId);
+    if (known === null) return this.#join(members);
+    known.agentId ??= members.agentId ?? null;
+    known._setRole(members.role);
+    known._setState(members.state);
+    known._setChatState(members.chatState);
+    return known;
   }
 
   /** @param {Participant} participant */
@@ -267,12 +265,13 @@ export class Dialog extends Emitter {
   }
 
   /**
-   * Takes a receipt, and returns the known messages that it names.
+   * Takes a receipt, and returns the known messages that it names. A receipt that is known already names none.
    *
    * @param {{ sequence: number, sequences: number[], status: string, originatorId?: string | null, role?: string | null }} receipt
    */
   _receipt({ sequence, sequences, status, originatorId = null, role = null }) {
-    if (!this.#records.has(sequence)) this.#records.set(sequence, null);
+    if (this.#records.has(sequence)) return [];
+    this.#records.set(sequence, null);
     const messages = sequences.map((each) => this.#records.get(each)).filter((each) => each instanceof Message);
     if (status === 'ACCEPT' || status === 'READ') {
       for (const message of messages) /** @type {Message} */ (message)._receipt(status, originatorId, role);
@@ -325,6 +324,17 @@ export class Dialog extends Emitter {
 
   /** @param {unknown} error */
   #report = (error) => this._failed(error);
+
+  /** @param {import('./state.js').ParticipantMembers} members */
+  #join(members) {
+    const departed = this.#departed.get(members.userId);
+    this.#departed.delete(members.userId);
+    departed?._return(members);
+    const participant = departed ?? new Participant(members, this.#report);
+    participant.agentId ??= members.agentId ?? null;
+    this.participants.push(participant);
+    return participant;
+  }
 
   /** @param {string} role */
   #withRole(role) {

@@ -120,7 +120,7 @@ export const SubscriptionState = fixed({
   UNSUBSCRIBING: 'unsubscribing',
   UNSUBSCRIBED: 'unsubscribed',
   DISCONNECTED: 'disconnected',
-  SUBSCRIBING: 'subscribing',
+  RESUBSCRIBING: 'subscribing',
   FAILED_TO_SUBSCRIBE: 'failed_to_subscribe',
 });
 

@@ -8,12 +8,13 @@ import { unsupported } from './errors.js';
 /** @typedef {import('./subscription.js').SubscriptionQuery} SubscriptionQuery */
 
 export * from './enums.js';
-export * as rest from './rest.js';
 export { configureProxy, createClientProperties, resetProxy } from './client_properties.js';
 export { Conversation } from './conversation.js';
 export { Dialog } from './dialog.js';
+export { CSDS } from './discovery.js';
 export { Message } from './message.js';
 export { Participant } from './participant.js';
+export { rest } from './rest.js';
 export { Ring } from './ring.js';
 export { ShiftStatusPoller } from './shift_status.js';
 export { Skill } from './skill.js';
@@ -39,14 +40,6 @@ export function createConnection(options) {
   }
   return new Connection({ ...options, connectionType });
 }
-
-/** Service discovery, which the gateway does. Every use throws. */
-export const CSDS = {
-  /** @returns {Promise<never>} */
-  async lookup() {
-    throw unsupported('service discovery', 'send the request with connection.platform(service, path)');
-  },
-};
 
 /** The keeping of tokens, which the gateway does. The constructor throws. */
 export class TokenMaintainer {

@@ -3,9 +3,7 @@
 import { Emitter } from './emitter.js';
 import { ParticipantChatState, ParticipantRole, ParticipantState } from './enums.js';
 
-/**
- * Somebody who takes part in a dialog. Emits `roleChange`, `stateChange` and `chatStateChange`, each with the participant.
- */
+/** Somebody who takes part in a dialog. Emits `roleChange`, `stateChange` and `chatStateChange`, each with the new value. */
 export class Participant extends Emitter {
   static get ParticipantRole() {
     return ParticipantRole;
@@ -52,9 +50,19 @@ export class Participant extends Emitter {
     this.#set('chatState', chatState, 'chatStateChange');
   }
 
+  /**
+   * Takes part again. The event of the dialog says so; the participant has none.
+   *
+   * @param {{ role: string, state: string, chatState?: string }} members
+   */
+  _return({ role, state, chatState = ParticipantChatState.ACTIVE }) {
+    Object.assign(this, { role, state, chatState });
+  }
+
+  /** Has left. The event of the dialog says so; the participant has none. */
   _setRemoved() {
-    this._setState(ParticipantState.REMOVED);
-    this._setChatState(ParticipantChatState.REMOVED);
+    this.state = ParticipantState.REMOVED;
+    this.chatState = ParticipantChatState.REMOVED;
   }
 
   /** @param {unknown} error */
@@ -70,6 +78,6 @@ export class Participant extends Emitter {
   #set(member, value, event) {
     if (value === undefined || value === null || value === this[member]) return;
     this[member] = value;
-    this._tell(event, this);
+    this._tell(event, value);
   }
 }

@@ -1,55 +1,57 @@
 // The REST functions of the SDK. Each takes the word of `connection.getToken()` as its token, and goes through the gateway
-// with the login of that connection.
+// with the login of that connection. Each resolves with the answer in the form of the SDK: `data`, `status`, `headers`.
 
+import { MessageAudience, ParticipantState } from './enums.js';
 import { connectionOf } from './tokens.js';
 
-/** @typedef {{ accountId: string, token: string, conversationId: string, dialogId?: string }} Place */
+/** @typedef {{ accountId: string, token: string }} Caller */
+/** @typedef {Caller & { conversationId: string, dialogId?: string }} Place the dialog is the main one by default */
+/** @typedef {{ data: any, status: number, statusText: string, headers: Record<string, string> }} Answer */
 
-export const v1 = Object.freeze({
+export const rest = Object.freeze({
   version: 'RESTv1',
 
-  /** @param {Place} place */
-  getConversationById: async (place) => (await send(place, 'GET', conversation(place))).body,
+  notificationTypes: Object.freeze({
+    ExConversationChangeNotification: '.ams.aam.ExConversationChangeNotification',
+    MessagingEventNotification: '.ams.ms.OnlineEventDistribution',
+  }),
 
   /** @param {Place} place */
-  getDialogById: async (place) => (await send(place, 'GET', dialog(place))).body,
+  getConversationById: async (place) => send(place, 'GET', conversation(place)),
 
-  /** @param {Place & { agentId: string }} place */
-  getSingleParticipant: async (place) => (await send(place, 'GET', `${dialog(place)}/participants/${encodeURIComponent(place.agentId)}`)).body,
+  /** @param {Place & { agentId: string, participantRole: string }} place */
+  addParticipant: async ({ agentId: id, participantRole: role, ...place }) =>
+    send(place, 'POST', `${dialog(place)}/participants`, { id, role, state: ParticipantState.ACTIVE }),
 
-  /** @param {Place & { agentId: string, role: string, state?: string }} place */
-  addParticipant: async ({ agentId: id, role, state = 'ACTIVE', ...place }) =>
-    (await send(place, 'POST', `${dialog(place)}/participants`, { id, role, state })).body,
-
-  /** @param {Place & { agentId: string }} place */
-  removeParticipant: async (place) => change(place, dialog(place), 'DELETE', `${dialog(place)}/participants/${encodeURIComponent(place.agentId)}`),
-
-  /** @param {Place & { removeAgentId: string, transferToSkillId?: string, transferToAgentId?: string }} place */
-  transferConversation: async ({ removeAgentId, transferToSkillId, transferToAgentId, ...place }) => {
+  /** @param {Place & { skillId?: string | null, agentId?: string | null, removeAgentId?: string | null }} place */
+  transferConversation: async ({ skillId = null, agentId = null, removeAgentId = null, ...place }) => {
+    if (removeAgentId === null) throw new Error('removeAgentId is required: the assigned agent');
+    if (agentId === removeAgentId) throw new Error(`cannot transfer to the same agent ${agentId}`);
     const to = new URLSearchParams();
-    if (transferToSkillId) to.set('transferToSkillId', transferToSkillId);
-    if (transferToAgentId) to.set('transferToAgentId', transferToAgentId);
-    return change(place, conversation(place), 'DELETE', `${dialog(place)}/participants/${encodeURIComponent(removeAgentId)}?${to}`);
+    if (skillId !== null) to.set('transferToSkillId', skillId);
+    if (agentId !== null) to.set('transferToAgentId', agentId);
+    const participant = `${dialog(place)}/participants/${encodeURIComponent(removeAgentId)}`;
+    return change(place, participant, 'DELETE', `${participant}?${to}`);
   },
 
   /** @param {Place & { closeReason?: string }} place */
-  closeDialog: async ({ closeReason = 'AGENT', ...place }) => change(place, dialog(place), 'PATCH', dialog(place), { state: 'CLOSE', closeReason }),
+  closeDialog: async ({ closeReason, ...place }) => change(place, dialog(place), 'PATCH', dialog(place), { state: 'CLOSE', closeReason }),
 
   /** @param {Place & { stage: string }} place */
-  updateConversationStage: async ({ stage, ...place }) => change(place, conversation(place), 'PATCH', conversation(place), { stage }),
+  updateConversationStage: async ({ stage, ...place }) => changeConversation(place, { stage }),
 
-  /** @param {Place & { type?: string, ttrType?: string, value?: number }} place */
-  updateTTR: async ({ ttrType, type = ttrType, value = 0, ...place }) => change(place, conversation(place), 'PATCH', conversation(place), { type, value }),
+  /** @param {Place & { type: string, value?: number }} place `value` is in seconds */
+  updateTTR: async ({ type, value, ...place }) => changeConversation(place, { type, value }),
 
-  /** @param {Place & { manualETTR?: number, time?: number }} place */
-  updateManualETTR: async ({ time, manualETTR = time, ...place }) => change(place, conversation(place), 'PATCH', conversation(place), { manualETTR }),
+  /** @param {Place & { manualETTR: number }} place in milliseconds since the epoch */
+  updateManualETTR: async ({ manualETTR, ...place }) => changeConversation(place, { manualETTR }),
 
   /** @param {Place & { text: string, metadata?: unknown, messageAudience?: string }} place */
-  publishMessage: async ({ text, metadata, messageAudience = 'ALL', ...place }) =>
+  publishMessage: async ({ text, metadata, messageAudience = MessageAudience.ALL, ...place }) =>
     publish(place, { type: 'PLAIN_TEXT', content: { text }, metadata, messageAudience }),
 
   /** @param {Place & { content: object, metadata?: unknown, messageAudience?: string }} place */
-  publishRichContent: async ({ content, metadata, messageAudience = 'ALL', ...place }) =>
+  publishRichContent: async ({ content, metadata, messageAudience = MessageAudience.ALL, ...place }) =>
     publish(place, { type: 'RICH_CONTENT', content, metadata, messageAudience }),
 
   /** @param {Place & { sequenceList: number[], status: string }} place */
@@ -58,20 +60,19 @@ export const v1 = Object.freeze({
   /** @param {Place & { chatState: string }} place */
   setChatState: async ({ chatState, ...place }) => publish(place, { type: 'CHAT_STATE', content: { chatState } }),
 
-  /** @param {Place & { limit?: number, newerThanSequence?: number, olderThanSequence?: number, offset?: number, filters?: string }} place */
-  getMessages: async ({ limit, newerThanSequence, olderThanSequence, offset, filters, ...place }) => {
-    const given = Object.entries({ limit, newerThanSequence, olderThanSequence, offset, filters }).filter(([, value]) => value !== undefined);
+  /** @param {Caller & { dialogId: string, maxQuantity?: number | null, sequenceMin?: number | null, sequenceMax?: number | null, offset?: number | null, filters?: string | null }} query */
+  getMessages: async ({ dialogId, maxQuantity, sequenceMin, sequenceMax, offset, filters, ...caller }) => {
+    const values = { limit: maxQuantity, newerThanSequence: sequenceMin, olderThanSequence: sequenceMax, offset, filters };
+    const given = Object.entries(values).filter(([, value]) => value !== undefined && value !== null);
     const query = new URLSearchParams(given.map(([name, value]) => [name, String(value)]));
-    return (await send(place, 'GET', `${dialog(place)}/messages?${query}`)).body;
+    return send(caller, 'GET', `${dialog({ conversationId: dialogId })}/messages?${query}`);
   },
 
-  /** @param {{ accountId: string, token: string, fileSize: number | string, fileType: string }} file */
-  getUploadUrl: async ({ fileSize, fileType, ...place }) =>
-    (await send(place, 'POST', `/v1/brands/${place.accountId}/file-upload-path`, { fileSize, fileType })).body,
+  /** @param {Caller & { fileSize: number | string, fileType: string }} file */
+  getUploadUrl: async ({ fileSize, fileType, ...caller }) => send(caller, 'POST', `/v1/brands/${caller.accountId}/file-upload-path`, { fileSize, fileType }),
 
-  /** @param {{ accountId: string, token: string, relativePath: string }} file */
-  getDownloadUrl: async ({ relativePath, ...place }) =>
-    (await send(place, 'POST', `/v1/brands/${place.accountId}/file-download-path`, { relativePath })).body,
+  /** @param {Caller & { relativePath: string }} file */
+  getDownloadUrl: async ({ relativePath, ...caller }) => send(caller, 'POST', `/v1/brands/${caller.accountId}/file-download-path`, { relativePath }),
 });
 
 /** @param {{ conversationId: string }} place */
@@ -85,43 +86,47 @@ function dialog({ conversationId, dialogId = conversationId }) {
 }
 
 /** @param {Place} place @param {object} message */
-async function publish(place, message) {
-  return (await send(place, 'POST', `${dialog(place)}/messages`, message)).body;
+function publish(place, message) {
+  return send(place, 'POST', `${dialog(place)}/messages`, message);
+}
+
+/** @param {Place} place @param {object} body */
+function changeConversation(place, body) {
+  return change(place, conversation(place), 'PATCH', conversation(place), body);
 }
 
 /**
  * Changes something, if it has not changed since it was read.
  *
- * @param {Place} place
+ * @param {Caller} caller
  * @param {string} read the path of what is changed
  * @param {string} method
  * @param {string} path
  * @param {object} [body]
  */
-async function change(place, read, method, path, body) {
-  const { etag } = await send(place, 'GET', read);
-  return (await send(place, method, path, body, etag === null ? {} : { 'if-match': etag })).body;
+async function change(caller, read, method, path, body) {
+  const { headers: { etag } } = await send(caller, 'GET', read);
+  return send(caller, method, path, body, etag === undefined ? {} : { 'if-match': etag });
 }
 
 /**
- * @param {{ accountId: string, token: string }} place
+ * @param {Caller} caller
  * @param {string} method
  * @param {string} path
  * @param {object} [content]
  * @param {Record<string, string>} [headers]
- * @returns {Promise<{ body: any, etag: string | null }>}
+ * @returns {Promise<Answer>}
+ * @throws {Error} with `response`, if the platform refuses the request
  */
 async function send({ accountId, token }, method, path, content, headers = {}) {
-  const options = {
-    method,
-    headers: { 'content-type': 'application/json', 'brand-id': accountId, 'client-source': 'lp-messaging-sdk', ...headers },
-    body: content === undefined ? undefined : JSON.stringify(content),
-  };
-  const response = await connectionOf(token).platform('asyncMessagingEnt', path, options);
-  const text = await response.text();
-  const body = text === '' ? null : parsed(text);
-  if (!response.ok) throw Object.assign(new Error(`${method} ${path} was refused with ${response.status}`), { code: response.status, body });
-  return { body, etag: response.headers.get('etag') };
+  const connection = connectionOf(token.replace(/^Bearer /, ''));
+  const body = content === undefined ? undefined : JSON.stringify(content);
+  const options = { method, headers: { 'content-type': 'application/json', 'brand-id': accountId, ...headers }, body };
+  const response = await connection.platform('asyncMessagingEnt', path, options);
+  const { status, statusText } = response;
+  const answer = { data: parsed(await response.text()), status, statusText, headers: Object.fromEntries(response.headers) };
+  if (response.ok) return answer;
+  throw Object.assign(new Error(`${method} ${path} was refused with ${status}`), { response: answer });
 }
 
 /** @param {string} text */

@@ -46,8 +46,10 @@ export class Rings {
     for (const subscription of this.#subscriptions) {
       const isNew = !subscription.rings.has(ring.ringId);
       subscription.rings.set(ring.ringId, ring);
-      subscription._tell('notification', ringNotification(ring, subscription.subscriptionId));
+      const notification = ringNotification(ring, subscription.subscriptionId);
+      subscription._tell('upsert', notification.changes[0].result);
       if (isNew) subscription._tell('ring', ring);
+      subscription._tell('notification', notification);
     }
     this.#connection._wire('routingTaskNotification', '.ams.routing.RoutingTaskNotification', ringNotification(ring, null));
     if (known === undefined) this.#connection._tell('ring', ring);

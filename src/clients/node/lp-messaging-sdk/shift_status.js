@@ -1,6 +1,7 @@
 // The work hours of the account's skills, read once a minute.
 
 import { Emitter } from './emitter.js';
+import { connectionOf } from './tokens.js';
 
 /** In milliseconds. */
 const EVERY = 60_000;
@@ -13,16 +14,17 @@ export class ShiftStatusPoller extends Emitter {
   #timer = /** @type {NodeJS.Timeout | null} */ (null);
   #isStopped = true;
 
-  /** @param {import('./connection.js').Connection} connection */
-  constructor(connection) {
+  /** @param {{ token?: string, connection?: import('./connection.js').Connection }} of a connection, or the word of its `getToken()` */
+  constructor({ token = '', connection = connectionOf(token) }) {
     super();
     this.#connection = connection;
   }
 
-  start() {
+  /** Resolves when the first shift status was read. */
+  async start() {
     if (!this.#isStopped) return;
     this.#isStopped = false;
-    this.#poll();
+    await this.#poll();
   }
 
   stop() {
@@ -47,7 +49,7 @@ export class ShiftStatusPoller extends Emitter {
       if (this.#isStopped) return;
       this.#connection._tell('getShiftStatus#error', error);
     }
-    this.#timer = setTimeout(() => this.#poll(), EVERY * (1 - Math.random() * SPREAD));
+    this.#timer = setTimeout(() => void this.#poll(), EVERY * (1 - Math.random() * SPREAD));
     this.#timer.unref();
   }
 

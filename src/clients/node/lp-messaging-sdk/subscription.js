@@ -38,11 +38,16 @@ export class ConversationSubscription extends Emitter {
     super();
     this.#connection = connection;
     this.query = query;
+    /** Null before `init`. */
     this.subscriptionId = /** @type {string | null} */ (null);
     this.state = /** @type {string} */ (SubscriptionState.INITIAL);
     this.parentSubscription = null;
     /** @type {Map<string, import('./conversation.js').Conversation>} */
     this.conversations = new Map();
+  }
+
+  get connection() {
+    return this.#connection;
   }
 
   /**
@@ -81,9 +86,10 @@ export class ConversationSubscription extends Emitter {
     const isKnown = this.conversations.has(conversationId);
     const isWanted = this.#connection._feedHas(conversation) && matches(this.query, conversation);
     if (!isKnown && !isWanted) return;
+    const change = isWanted ? 'upsert' : 'delete';
+    if (this.listenerCount(change) > 0) this._tell(change, toProtocol(conversation));
     if (isWanted && !isKnown) this.#add(conversation);
     if (!isWanted) this.#drop(conversation);
-    if (this.listenerCount(isWanted ? 'upsert' : 'delete') > 0) this._tell(isWanted ? 'upsert' : 'delete', toProtocol(conversation));
     this.#notify(isWanted ? 'UPSERT' : 'DELETE', [conversation]);
   }
 
@@ -158,7 +164,10 @@ export function matches(query, conversation) {
   );
 }
 
-/** A subscription to the rings of a connection's agent. Events: `ring` with the ring, and `notification`. */
+/**
+ * A subscription to the rings of a connection's agent. Events: `ring` with the ring; `upsert` and `notification` in the form of
+ * the platform's protocol.
+ */
 export class RoutingTaskSubscription extends Emitter {
   #connection;
   #end;
@@ -175,6 +184,10 @@ export class RoutingTaskSubscription extends Emitter {
     this.state = /** @type {string} */ (SubscriptionState.SUBSCRIBED);
     /** @type {Map<string, import('./ring.js').Ring>} */
     this.rings = new Map();
+  }
+
+  get connection() {
+    return this.#connection;
   }
 
   /** Ends the subscription. */

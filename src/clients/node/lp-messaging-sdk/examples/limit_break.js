@@ -22,9 +22,10 @@ async function main() {
     query: { stage: [lpm.ConversationState.OPEN] },
     waitForFirstNotification: true,
   });
-  console.log('open', subscription.conversations.size);
+  const open = connection.getAllKnownConversations();
+  console.log('open', open.length);
 
-  const waiting = connection.getAllKnownConversations().filter((conversation) => conversation.assignedAgent === null);
+  const waiting = open.filter((conversation) => conversation.assignedAgent === null);
   console.log('waiting', waiting.length);
 
   subscription.on('conversation', (conversation) => console.log('new', conversation.conversationId));

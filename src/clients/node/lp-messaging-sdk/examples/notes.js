@@ -13,6 +13,9 @@ const connection = lpm.createConnection({
 connection.on('error', (err) => console.error(err));
 
 connection.on('conversation', async (conversation) => {
+  // ignore conversations that closed before
+  if (conversation.stage !== lpm.ConversationState.OPEN) return;
+
   conversation.on('close', async () => {
     const said = conversation.mainDialog.messages.map((message) => message.body).join(' / ');
     const { truncated } = await conversation.setAgentNote({

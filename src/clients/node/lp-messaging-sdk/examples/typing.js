@@ -24,7 +24,7 @@ connection.on('conversation', async (conversation) => {
   });
 
   await conversation.join(lpm.ParticipantRole.AGENT);
-  conversation.consumer.on('chatStateChange', (consumer) => console.log('the consumer is', consumer.chatState));
+  conversation.consumer.on('chatStateChange', (chatState) => console.log('the consumer is', chatState));
   console.log('joined', conversation.conversationId);
 });
 

@@ -37,7 +37,7 @@ test('what cannot be made is refused at once, with a reason', async () => {
   assert.throws(() => createConnection({ accountId: '1', userType: UserType.BRAND, connectionType: ConnectionType.SEND_API }), /Unsupported connectionType: sendapi/);
   assert.throws(() => createConnection({ accountId: '1', userType: UserType.BRAND, tokenMaintainer: {} }), /the gateway holds the login: name the login in authData/);
   assert.throws(() => new lpm.TokenMaintainer(), /connection\.platform/);
-  await assert.rejects(lpm.CSDS.lookup('1', 'agentVep'), /connection\.platform/);
+  await assert.rejects(lpm.CSDS.lookup('1', lpm.CSDS.ServiceName.agentVep), /the domain of agentVep is not supported.*connection\.platform/);
   assert.throws(() => lpm.configureProxy({ host: 'p', port: 1, path: 'x' }), /a proxy with a path is not supported/);
 });
 
@@ -300,20 +300,24 @@ describe('connections', { concurrency: 8 }, () => {
     await other.close();
     const { conversationId } = brands;
     const place = { accountId: stage.account, token, conversationId, dialogId: conversationId };
-    const { v1 } = lpm.rest;
+    const { rest } = lpm;
     const heard = next(consumers, 'message');
-    await v1.publishMessage({ ...place, text: 'by rest' });
+    await rest.publishMessage({ ...place, text: 'by rest' });
     assert.equal((await heard).body, 'by rest');
-    const found = await v1.getConversationById(place);
-    assert.ok(JSON.stringify(found).includes(conversationId));
-    assert.ok(JSON.stringify(await v1.getMessages({ ...place, newerThanSequence: 0 })).includes('by rest'));
-    await v1.setChatState({ ...place, chatState: 'COMPOSING' });
-    await v1.updateTTR({ ...place, type: 'URGENT' });
+    const { data, status, headers } = await rest.getConversationById(place);
+    assert.ok(JSON.stringify(data).includes(conversationId));
+    assert.deepEqual([status, typeof headers.etag], [200, 'string']);
+    assert.ok(JSON.stringify((await rest.getMessages({ ...place, sequenceMin: 0 })).data).includes('by rest'));
+    await rest.setChatState({ ...place, chatState: 'COMPOSING' });
+    await rest.updateTTR({ ...place, type: 'URGENT' });
     await until(() => brands.ttrType === 'URGENT');
-    await v1.closeDialog(place);
+    await rest.updateManualETTR({ ...place, manualETTR: Date.now() + 90_000 });
+    await rest.publishAcceptStatus({ ...place, status: 'READ', sequenceList: [0] });
+    await rest.publishRichContent({ ...place, content: { type: 'vertical', elements: [{ type: 'text', text: 'x' }] } });
+    await rest.closeDialog({ ...place, closeReason: 'AGENT' });
     await until(() => brands.mainDialog.state === 'CLOSE');
-    await assert.rejects(v1.getConversationById({ ...place, token: 'another' }), /not of getToken\(\) of an open connection/);
-    await assert.rejects(v1.getConversationById({ ...place, conversationId: 'unknown' }), (error) => error.code >= 400);
+    await assert.rejects(rest.getConversationById({ ...place, token: 'Bearer another' }), /not of getToken\(\) of an open connection/);
+    await assert.rejects(rest.getConversationById({ ...place, conversationId: 'unknown' }), (error) => error.response.status >= 400);
   });
 
   test('a rest connection has commands and no notifications', async () => {
@@ -345,7 +349,7 @@ describe('connections', { concurrency: 8 }, () => {
     const typing = next(consumers.assignedAgent, 'chatStateChange');
     const raw = next(consumers, 'messageNotification');
     await brands.openDialog.setChatState(lpm.ParticipantChatState.COMPOSING);
-    assert.equal((await typing).chatState, 'COMPOSING');
+    assert.equal(await typing, 'COMPOSING');
     assert.equal((await raw).event.chatState, 'COMPOSING');
   });
 
@@ -360,9 +364,14 @@ describe('connections', { concurrency: 8 }, () => {
   });
 
   test('the work hours of skills are polled', async () => {
-    const bot = await stage.brand('bot1', { pollShiftStatus: true });
-    const list = await next(bot.shiftStatusPoller, 'shiftStatusData');
+    const bot = stage.make({ userType: UserType.BRAND, authData: { username: 'bot1', password: 'secret' }, pollShiftStatus: true });
+    const polled = recorded(bot, ['getShiftStatus#response']);
+    await bot.open();
+    const own = new lpm.ShiftStatusPoller({ accountId: stage.account, token: await bot.getToken() });
+    const [list] = await Promise.all([next(own, 'shiftStatusData'), own.start()]);
+    own.stop();
     assert.ok(Array.isArray(list));
+    await until(() => polled.length > 0);
     const changes = recorded(bot, ['skill-entered-off-hours', 'skill-entered-work-hours']);
     bot.processShiftStatusResponse([{ skillId: '77', onShift: true }]);
     bot.processShiftStatusResponse([{ skillId: '77', onShift: false, nextOn: 5 }]);

@@ -169,7 +169,7 @@ test('typing.js shows that it writes', async (t) => {
   await printed(/^joined/);
   await until(() => conversation.openDialog.participants.length > 1);
   const states = [];
-  conversation.openDialog.participants.at(-1).on('chatStateChange', ({ chatState }) => states.push(chatState));
+  conversation.openDialog.participants.at(-1).on('chatStateChange', (chatState) => states.push(chatState));
   await conversation.openDialog.setChatState('COMPOSING');
   await printed(/^the consumer is COMPOSING$/);
   await conversation.sendMessage('loud');

@@ -89,8 +89,19 @@ test('a participant tells its changes', async () => {
   await take(connection, state([CONSUMER, agent('b', 'ACTIVE', 'MANAGER')]));
   const record = { conversationId: 'conv', dialogId: 'conv', originatorId: 'b', originatorMetadata: { role: 'MANAGER' }, event: { type: 'ChatStateEvent', chatState: 'COMPOSING' } };
   await take(connection, record, 'ms.MessagingEventNotification');
-  assert.deepEqual(changes.map(([name]) => name), ['roleChange', 'stateChange', 'chatStateChange']);
+  assert.deepEqual(changes, [['roleChange', 'MANAGER'], ['stateChange', 'ACTIVE'], ['chatStateChange', 'COMPOSING']]);
   assert.deepEqual([participant.role, participant.state, participant.chatState], ['MANAGER', 'ACTIVE', 'COMPOSING']);
+});
+
+test('a participant who returns is the same one, active again, in the new role', async () => {
+  const { connection, conversation: { openDialog } } = await conversation([CONSUMER, agent('b')]);
+  const participant = openDialog.assignedAgent;
+  await take(connection, state([CONSUMER]));
+  assert.deepEqual([participant.state, participant.chatState, openDialog.getRemovedParticipant('b')], ['REMOVED', 'REMOVED', participant]);
+  await take(connection, state([CONSUMER, agent('b', 'ACTIVE', 'MANAGER')]));
+  assert.equal(openDialog.getParticipant('b'), participant);
+  assert.deepEqual([participant.state, participant.chatState, participant.role], ['ACTIVE', 'ACTIVE', 'MANAGER']);
+  assert.equal(openDialog.getRemovedParticipant('b'), null);
 });
 
 test('members that are emptied become null, and members that are absent stay', async () => {
@@ -184,6 +195,8 @@ test('messages are kept once each, in their order, with the newest of a state', 
   await say(0, text('first'));
   await say(1, text('second'));
   await say(2, { type: 'AcceptStatusEvent', status: 'READ', sequenceList: [0, 1, 9] }, 'gone', 'ASSIGNED_AGENT');
+  // The same receipt again names nothing.
+  await say(2, { type: 'AcceptStatusEvent', status: 'READ', sequenceList: [0] }, 'gone', 'ASSIGNED_AGENT');
   const last = record(3, text('third'));
   await take(connection, state([CONSUMER], {}, { lastContentEventNotification: last }));
   const { messages } = known.openDialog;

@@ -38,8 +38,8 @@ export async function main(): Promise<void> {
   const found: Conversation | null = connection.getConversationById(first?.conversationId ?? '');
   const loaded: Conversation = connection.loadConversation(found?.serialize() ?? '{}');
   loaded.unload();
-  const response: Response = await connection.platform('accountConfigReadOnly', '/api/account/1/configuration/le-users/skills');
-  await lpm.rest.v1.publishMessage({ accountId: '1', token: await connection.getToken(), conversationId: 'c', text: await response.text() });
+  const response: Response = await connection.platform(lpm.CSDS.ServiceName.accountConfigReadOnly, '/api/account/1/configuration/le-users/skills');
+  await lpm.rest.publishMessage({ accountId: '1', token: await connection.getToken(), conversationId: 'c', text: await response.text() });
   // @ts-expect-error: an account is needed
   createConnection({ userType: UserType.CONSUMER });
   await connection.close();
