@@ -26,7 +26,7 @@ export class Commands {
    */
   async act({ conversationId }, method, body) {
     const place = { conversationId, dialogId: body?.dialog };
-    return this.request(({ handle, limits }) => /** @type {any} */ (handle.conversation(conversationId))[method](body, limits), place);
+    return this.request(({ handle }) => /** @type {any} */ (handle.conversation(conversationId))[method](body), place);
   }
 
   /**
@@ -64,7 +64,7 @@ export class Commands {
     const given = Object.entries(query).filter(([, value]) => value !== undefined && value !== null);
     const numbers = Object.fromEntries(given.map(([name, value]) => [name, Number(value)]));
     const place = { conversationId, dialogId };
-    return this.request(({ handle, limits }) => handle.conversation(conversationId).messages({ dialog: dialogId, ...numbers, ...limits }), place);
+    return this.request(({ handle }) => handle.conversation(conversationId).messages({ dialog: dialogId, ...numbers }), place);
   }
 
   /**
@@ -78,7 +78,7 @@ export class Commands {
     const file = new Blob([/** @type {BlobPart} */ (content)]);
     const place = { conversationId, dialogId };
     const options = { name, caption, dialog: dialogId };
-    const sent = await this.request(({ handle, limits }) => handle.conversation(conversationId).sendFile(file, { ...options, ...limits }), place);
+    const sent = await this.request(({ handle }) => handle.conversation(conversationId).sendFile(file, options), place);
     return { sequence: sent.sequence };
   }
 
@@ -87,8 +87,8 @@ export class Commands {
    * @param {string} relativePath
    */
   async download({ conversationId }, relativePath) {
-    return this.request(async ({ handle, limits }) => {
-      const response = await handle.conversation(conversationId).file(relativePath, limits);
+    return this.request(async ({ handle }) => {
+      const response = await handle.conversation(conversationId).file(relativePath);
       const disposition = response.headers.get('content-disposition') ?? '';
       return { data: await response.arrayBuffer(), filename: /filename="([^"]*)"/.exec(disposition)?.[1] ?? null };
     }, { conversationId });
@@ -99,9 +99,9 @@ export class Commands {
    * @param {string} ringState
    */
   async answerRing(ringId, ringState) {
-    await this.request(async ({ id, tertulia, limits }) => {
+    await this.request(async ({ id, tertulia }) => {
       const ring = tertulia.ring(ringId, { connection: id });
-      return ringState === RingState.ACCEPTED ? ring.accept(limits) : ring.reject(limits);
+      return ringState === RingState.ACCEPTED ? ring.accept() : ring.reject();
     });
   }
 

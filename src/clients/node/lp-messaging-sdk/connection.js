@@ -197,7 +197,7 @@ export class Connection extends Emitter {
     const start = Date.now();
     const request = /** @type {any} */ ({ type, body, headers, metadata });
     this._tell(`${type}#request`, { start, request });
-    const response = await this._commands.request(({ handle, limits }) => handle.request(request, limits));
+    const response = await this._commands.request(({ handle }) => handle.request(request));
     this._tell(`${type}#response`, { start, end: Date.now(), request, response });
     return response;
   }
@@ -218,7 +218,7 @@ export class Connection extends Emitter {
    */
   async createConversation({ skillId, context, campaignInfo, ttrType } = {}) {
     const wanted = /** @type {any} */ ({ skillId, context, campaignInfo, ttrType });
-    const opened = await this._commands.request(({ handle, limits }) => handle.createConversation(wanted, limits));
+    const opened = await this._commands.request(({ handle }) => handle.createConversation(wanted));
     const feed = /** @type {import('./feed.js').Feed} */ (this._session.feed);
     const conversation = feed.conversation(opened.conversationId);
     if (!conversation._isTold) conversation._begin();
@@ -250,7 +250,7 @@ export class Connection extends Emitter {
 
   /** @param {{ agentState: string, agentId?: string }} options the state is one of `AgentState`; the agent is the connection's own by default */
   async setAgentState({ agentState, agentId = this.agentId ?? undefined }) {
-    if (agentId === (this.agentId ?? undefined)) await this._commands.request(({ handle, limits }) => handle.agentState(agentState, limits));
+    if (agentId === (this.agentId ?? undefined)) await this._commands.request(({ handle }) => handle.agentState(agentState));
     else await this.send({ type: '.ams.routing.SetAgentState', body: { availability: agentState, channels: ['MESSAGING'], agentUserId: agentId } });
     this.agentState = agentState;
   }
@@ -298,7 +298,7 @@ export class Connection extends Emitter {
    * @param {{ authConnectorId: string, code: string }} proof the code of the brand, or a signed JWT
    */
   async stepUp({ authConnectorId, code }) {
-    const done = await this._commands.request(({ handle, limits }) => handle.stepUp({ connectorId: authConnectorId, code }, limits));
+    const done = await this._commands.request(({ handle }) => handle.stepUp({ connectorId: authConnectorId, code }));
     this.userId = done.userId;
     return done;
   }

@@ -11,22 +11,19 @@ const RESPONSE_TIMEOUT = 60_000;
 /** One use of a connection of the gateway. */
 export class Session {
   #connection;
+  #timeout;
   #restoring = /** @type {Promise<void> | null} */ (null);
   /** Called at each event of the gateway's connection. @type {Set<() => void>} */
   #watchers = new Set();
 
   /** @param {import('./connection.js').Connection} connection */
   constructor(connection) {
-    const { gatewayUrl, gatewayToken, fetch } = connection._options;
+    const { gatewayUrl: url, gatewayToken: token, fetch, responseTimeout: timeout = RESPONSE_TIMEOUT } = connection._options;
     this.#connection = connection;
-    this.tertulia = connect({ url: gatewayUrl, token: gatewayToken, fetch });
+    this.#timeout = timeout;
+    this.tertulia = connect({ url, token, fetch, timeout });
     this.attached = /** @type {import('./attach.js').Attached | null} */ (null);
     this.feed = /** @type {Feed | null} */ (null);
-  }
-
-  /** The time limit of a request. */
-  get limits() {
-    return { timeout: this.#connection._options.responseTimeout ?? RESPONSE_TIMEOUT };
   }
 
   /** The gateway's connection. */
@@ -48,7 +45,7 @@ export class Session {
     this.attached = await attach(this.tertulia, this.#connection._options);
     this.feed = new Feed(this.#connection, this.tertulia, this.id);
     await this.feed.begin();
-    return this.#ready(this.limits.timeout);
+    return this.#ready(this.#timeout);
   }
 
   /** Ends the stream of events, and removes a connection that was added. */

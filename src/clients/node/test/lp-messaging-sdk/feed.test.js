@@ -189,7 +189,7 @@ test('a connection that fails, waits, or loses its consumer tells so', async (t)
 });
 
 test('a request that is not answered in time is a timeout, as an event and as an error', async (t) => {
-  const { connection, hold } = await connected(t, [], { connection: { responseTimeout: 300 } });
+  const { connection, hold } = await connected(t, [], { connection: { responseTimeout: 300, waitForReady: true } });
   let release;
   hold.until = new Promise((resolve) => {
     release = resolve;
