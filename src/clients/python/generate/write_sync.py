@@ -41,6 +41,7 @@ def sync_text(module: str) -> str:
         text = re.sub(rf"\b{word}\b", replacement, text)
     text = re.sub(r"^from \.(?=\w)(?!(?:" + "|".join(OWN) + r")\b)", "from ..", text, flags=re.MULTILINE)
     text = text.replace("from . import models, positions\n", "from .. import models\nfrom . import positions\n")
+    text = text.replace("from . import retries\n", "from .. import retries\n")
     text = text.replace("from . import models\n", "from .. import models\n")
     about, rest = text.split("\n", 1)
     return f"{about}\n# Written by generate/write_sync.py from tertulia/{module}.py; a test compares both.\n{rest}"

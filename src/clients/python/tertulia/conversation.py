@@ -195,16 +195,28 @@ class Conversation:
         return await self._command(models.WrittenNote, "note", body, key, _not_truncated)
 
     async def mark_read(
-        self, sequences: Sequence[int], *, dialog: str | None = None, key: str | None = None
+        self,
+        sequences: Sequence[int],
+        *,
+        dialog: str | None = None,
+        metadata: Sequence[Any] | None = None,
+        key: str | None = None,
     ) -> models.AcceptedCommand:
         """Marks messages as read."""
-        return await self._accept("read", given(sequences=list(sequences), dialog=dialog), key)
+        body = given(sequences=list(sequences), dialog=dialog, metadata=metadata)
+        return await self._accept("read", body, key)
 
     async def mark_accepted(
-        self, sequences: Sequence[int], *, dialog: str | None = None, key: str | None = None
+        self,
+        sequences: Sequence[int],
+        *,
+        dialog: str | None = None,
+        metadata: Sequence[Any] | None = None,
+        key: str | None = None,
     ) -> models.AcceptedCommand:
         """Marks messages as received."""
-        return await self._accept("accept", given(sequences=list(sequences), dialog=dialog), key)
+        body = given(sequences=list(sequences), dialog=dialog, metadata=metadata)
+        return await self._accept("accept", body, key)
 
     async def set_chat_state(
         self, chat_state: str, *, dialog: str | None = None, key: str | None = None

@@ -196,16 +196,28 @@ class Conversation:
         return self._command(models.WrittenNote, "note", body, key, _not_truncated)
 
     def mark_read(
-        self, sequences: Sequence[int], *, dialog: str | None = None, key: str | None = None
+        self,
+        sequences: Sequence[int],
+        *,
+        dialog: str | None = None,
+        metadata: Sequence[Any] | None = None,
+        key: str | None = None,
     ) -> models.AcceptedCommand:
         """Marks messages as read."""
-        return self._accept("read", given(sequences=list(sequences), dialog=dialog), key)
+        body = given(sequences=list(sequences), dialog=dialog, metadata=metadata)
+        return self._accept("read", body, key)
 
     def mark_accepted(
-        self, sequences: Sequence[int], *, dialog: str | None = None, key: str | None = None
+        self,
+        sequences: Sequence[int],
+        *,
+        dialog: str | None = None,
+        metadata: Sequence[Any] | None = None,
+        key: str | None = None,
     ) -> models.AcceptedCommand:
         """Marks messages as received."""
-        return self._accept("accept", given(sequences=list(sequences), dialog=dialog), key)
+        body = given(sequences=list(sequences), dialog=dialog, metadata=metadata)
+        return self._accept("accept", body, key)
 
     def set_chat_state(
         self, chat_state: str, *, dialog: str | None = None, key: str | None = None

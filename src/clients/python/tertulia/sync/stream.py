@@ -9,11 +9,11 @@ from collections.abc import Iterator
 
 import httpx
 
+from .. import retries
 from ..errors import NoAnswerError, ProblemError
 from ..event_stream import Block, EventStreamParser
 from .gateway import Gateway
 from ..request import Request
-from ..retries import retry_wait
 
 SILENCE = 45.0
 """Without a byte for so many seconds, the stream is opened again. The gateway sends something every 15 seconds."""
@@ -56,7 +56,7 @@ class EventStream:
             if self._attempt == 0:
                 self._lost_at = time.monotonic()
             self._attempt += 1
-            wait = retry_wait(self._attempt, wait, self._retry)
+            wait = retries.retry_wait(self._attempt, wait, self._retry)
             lost_for = time.monotonic() + wait - self._lost_at
             if self._give_up_after is not None and lost_for > self._give_up_after:
                 raise NoAnswerError(f"no event stream for {self._give_up_after:g} s: {reason}")

@@ -9,7 +9,7 @@ import secrets
 import sys
 import tempfile
 import types
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import httpx
@@ -45,7 +45,7 @@ allow_internal = true
 
 BOT = """
 [[connections]]
-id = {login}
+id = {id}
 account = {account}
 role = "brand"
 login = {{ username = {login}, password = {{ env = "TERTULIA_TEST_PASSWORD" }} }}
@@ -57,10 +57,10 @@ agent_state = "ONLINE"
 class Service:
     """A service whose bots log in at a stand-in and accept every conversation.
 
-        with StandIn() as platform, Service(platform, bots=["bot1"]) as service:
+        with StandIn() as platform, Service(platform, bots={"bots-1": "bot1"}) as service:
             async with service.client() as tertulia: ...
 
-    Each bot is a connection with the name of its login. `configuration` is further TOML, such as more `[[connections]]`.
+    `bots` has the login of each connection; `bots-1` is `bot1` by default. `configuration` is further TOML, such as more `[[connections]]`.
     `environment` has further variables, such as `{"TERTULIA_DRAIN__WITHIN": "1s"}`. The data directory is new, and is
     deleted at the end.
     """
@@ -69,7 +69,7 @@ class Service:
         self,
         platform: StandIn,
         *,
-        bots: Sequence[str] = ("bot1",),
+        bots: Mapping[str, str] | None = None,
         configuration: str = "",
         environment: Mapping[str, str] | None = None,
     ) -> None:
@@ -77,7 +77,7 @@ class Service:
         """The platform."""
         self.token = secrets.token_hex(16)
         """A token of scope `admin`."""
-        self._bots = tuple(bots)
+        self._bots = dict({"bots-1": "bot1"} if bots is None else bots)
         self._configuration = configuration
         self._environment = dict(environment or {})
         self._directory: tempfile.TemporaryDirectory[str] | None = None
@@ -178,7 +178,8 @@ class Service:
         }
         parts = [CONFIGURATION.format(**{name: json.dumps(text) for name, text in texts.items()})]
         account = json.dumps(self.platform.account)
-        parts += [BOT.format(login=json.dumps(bot), account=account) for bot in self._bots]
+        for id, login in self._bots.items():
+            parts.append(BOT.format(id=json.dumps(id), login=json.dumps(login), account=account))
         (self.directory / "tertulia.toml").write_text("".join([*parts, self._configuration]), encoding="utf-8")
 
     def _address(self) -> str | None:

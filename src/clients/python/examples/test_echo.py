@@ -22,7 +22,7 @@ def test_answers_once_although_its_session_is_lost(service: Service) -> None:
     async def talk() -> list[str | None]:
         platform = service.platform
         async with service.client() as tertulia:
-            bot = tertulia.bot(answer, connection="bot1")
+            bot = tertulia.bot(answer, connection="bots-1")
             running = asyncio.create_task(bot.run())
             await bot.ready()
             conversation = platform.open_conversation()

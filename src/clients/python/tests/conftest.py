@@ -1,0 +1,24 @@
+"""One platform and one service for all tests that do not end them."""
+
+from collections.abc import Iterator
+
+import pytest
+from tertulia.testing import Service, StandIn
+
+MORE_CONNECTIONS = """
+[[connections]]
+id = "someone"
+account = "12345678"
+role = "consumer"
+"""
+
+
+@pytest.fixture(scope="session")
+def service() -> Iterator[Service]:
+    with StandIn() as platform, Service(platform, configuration=MORE_CONNECTIONS) as service:
+        yield service
+
+
+@pytest.fixture(scope="session")
+def platform(service: Service) -> StandIn:
+    return service.platform
