@@ -1,9 +1,14 @@
 """One platform and one service for all tests that do not end them."""
 
+import os
+import pathlib
 from collections.abc import Iterator
 
 import pytest
 from tertulia.testing import Service, StandIn
+
+# The processes that tests start have the package, too.
+os.environ["PYTHONPATH"] = str(pathlib.Path(__file__).parent.parent)
 
 MORE_CONNECTIONS = """
 [[connections]]

@@ -22,7 +22,7 @@ def example(
     name: str, service: Service, directory: pathlib.Path, *arguments: str, **environment: str
 ) -> Iterator[subprocess.Popen[str]]:
     """Runs an example in a directory of its own, and ends it."""
-    variables = {**os.environ, **service.environment, "PYTHONPATH": str(EXAMPLES.parent), **environment}
+    variables = {**os.environ, **service.environment, **environment}
     process = subprocess.Popen(
         [sys.executable, str(EXAMPLES / name), *arguments],
         cwd=directory,

@@ -30,7 +30,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     directory = tmp_path_factory.mktemp("wheel")
     # A copy, because a build writes beside its sources.
     source = directory / "source"
-    shutil.copytree(ROOT, source, ignore=shutil.ignore_patterns("__pycache__", ".*", "venv"))
+    shutil.copytree(ROOT, source, ignore=shutil.ignore_patterns("__pycache__", ".*"))
     command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--disable-pip-version-check", "--no-deps"]
     subprocess.run([*command, "--no-build-isolation", "--wheel-dir", str(directory), str(source)], check=True)
     return next(directory.glob("*.whl"))

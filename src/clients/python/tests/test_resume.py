@@ -21,15 +21,22 @@ class Bot:
     def __init__(self, service: Service, cursor: pathlib.Path) -> None:
         self._command = [sys.executable, str(BOT), str(cursor)]
         self._environment = {**os.environ, **service.environment}
+        self._log = cursor.with_name("log")
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        self._process = subprocess.Popen(self._command, env=self._environment, stderr=subprocess.DEVNULL)
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(self._command, env=self._environment, stderr=log)
 
     def kill(self) -> None:
         if self._process is not None:
             self._process.kill()
             self._process.wait()
+
+    def check(self) -> None:
+        """Fails if the process ended by itself."""
+        assert self._process is not None
+        assert self._process.poll() is None, self._log.read_text()
 
     def stop(self) -> int:
         assert self._process is not None
@@ -43,16 +50,11 @@ def test_every_message_is_answered_exactly_once_whoever_is_killed(tmp_path: path
         bot = Bot(service, tmp_path / "cursor")
         try:
             bot.start()
+            said = CONVERSATIONS * MESSAGES
             traffic = platform.start_traffic(conversations=CONVERSATIONS, messages=MESSAGES, rate=40)
             for kill in range(KILLS):
-                answered = platform.ledger_summary()["agentMessages"]
                 # At any moment, but not before the last start had an effect.
-                platform.wait_until(
-                    lambda: platform.ledger_summary()["agentMessages"] > answered
-                    or platform.traffic(traffic)["done"],
-                    within=WITHIN,
-                    what="an answer",
-                )
+                wait_for_answers(platform, bot, min(platform.ledger_summary()["agentMessages"] + 1, said))
                 time.sleep(chance.uniform(0, 0.3))
                 if kill % 2:
                     service.kill()
@@ -60,14 +62,20 @@ def test_every_message_is_answered_exactly_once_whoever_is_killed(tmp_path: path
                 else:
                     bot.kill()
                     bot.start()
-            said = CONVERSATIONS * MESSAGES
-            platform.wait_until(
-                lambda: len(platform.ledger()) >= 2 * said, within=WITHIN, what=f"answers to all {said} messages"
-            )
+            wait_for_answers(platform, bot, said)
+            platform.wait_until(lambda: platform.traffic(traffic)["done"], what="the traffic")
             assert bot.stop() == 0
             check(platform, said)
         finally:
             bot.kill()
+
+
+def wait_for_answers(platform: StandIn, bot: Bot, count: int) -> None:
+    def are_there() -> bool:
+        bot.check()
+        return bool(platform.ledger_summary()["agentMessages"] >= count)
+
+    platform.wait_until(are_there, within=WITHIN, what=f"{count} answers")
 
 
 def check(platform: StandIn, said: int) -> None:
