@@ -6,15 +6,17 @@ import asyncio
 import inspect
 import logging
 import sys
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypedDict
 
 from . import positions
 from .cursors import AsyncCursor, Cursor, MemoryCursor
-from .errors import TertuliaError
+from .errors import NoAnswerError, PlatformRejectedError, ProblemError, TertuliaError
 from .event import Event, parse_event
 from .gateway import Gateway
+from .keys import check_reader
 from .progress import Progress, Ticket
 from .request import query
 from .retries import wait_before
@@ -50,18 +52,27 @@ class BotOptions(TypedDict, total=False):
     """Where the bot keeps its position. Without it, a new process begins at `start`."""
     start: str
     """Where a bot without a position begins: `latest` (the default), `earliest`, or the id of an event."""
+    name: str | None
+    """Put before the keys of the bot's commands: 1 to 16 characters. Two bots that answer the same events of a connection
+    need different names."""
     at_once: int
-    """How many events are handled at the same time; 32 by default."""
+    """How many events are handled at the same time; 16 by default."""
     read_ahead: int
-    """How many events may be unfinished; 1,000 by default. The bot then waits before it reads more."""
+    """How many events may be unfinished, or wait for one that is; 1,000 by default. Then the bot reads no more."""
     attempts: int
-    """How often the handler runs for an event before an exception of its own counts as final; 5 by default."""
+    """How often the handler runs for an event before an exception of its own is final; 5 by default."""
     handler_deadline: float
     """How many seconds one run of the handler may take; 300 by default."""
+    patience: float
+    """How many seconds an event may take with all runs of the handler and the waits between; 600 by default. While the
+    service gives no answer at all, there is no limit."""
     grace: float
     """How many seconds running handlers have when the bot is stopped; 10 by default."""
     on_error: ErrorHandler | None
-    """What happens when the handler failed for good; by default the error is logged. The event is finished then."""
+    """What happens when the handler failed for good. The event is finished then, unless an error is raised.
+
+    By default the bot goes on with a warning if the conversation does not take the command any more, for example because
+    its consumer has closed it. Any other error ends the bot, which gets the event again after its next start."""
 
 
 class Bot:
@@ -71,9 +82,9 @@ class Bot:
     finished, and the commands of `event.reply` and `event.conversation` have keys that are derived from the event. A bot
     that is killed at any moment and started again with its cursor therefore loses no event, and repeats no command.
 
-    If the handler raises, it runs again for the event after a wait, while other conversations go on: without a limit if
-    the service is to blame (`TertuliaError.is_transient`), `attempts` times for any other exception, and not at all if
-    the service refused. Then `on_error` is called, and the event is finished.
+    If the handler raises, it runs again for the event after a wait, while other conversations go on: without a limit
+    while the service gives no answer, until `patience` is over if the service is overloaded, `attempts` times for any
+    other exception, and not at all if the service refused a command. Then `on_error` is called.
     """
 
     def __init__(self, gateway: Gateway, handler: Handler, **options: Unpack[BotOptions]) -> None:
@@ -87,12 +98,14 @@ class Bot:
         cursor = options.get("cursor")
         self._cursor: Cursor | AsyncCursor = MemoryCursor() if cursor is None else cursor
         self._start = options.get("start", "latest")
-        self._slots = asyncio.Semaphore(at_least_one("at_once", options.get("at_once", 32)))
+        self._slots = asyncio.Semaphore(at_least_one("at_once", options.get("at_once", 16)))
         self._read_ahead = at_least_one("read_ahead", options.get("read_ahead", 1_000))
         self._attempts = at_least_one("attempts", options.get("attempts", 5))
+        self._reader = check_reader(options.get("name"))
+        self._patience = options.get("patience", 600.0)
         self._handler_deadline = options.get("handler_deadline", 300.0)
         self._grace = options.get("grace", 10.0)
-        self._on_error = options.get("on_error") or log_error
+        self._on_error = options.get("on_error") or end_unless_moot
         self._progress = Progress()
         self._saved: str | None = None
         self._moved = asyncio.Event()
@@ -154,7 +167,7 @@ class Bot:
             event = parse_event(self._gateway, block.data)
             if event.gap is not None and "missed" in event.gap:
                 log.warning("the log no longer has the events before event %s", event.id)
-            while self._progress.unfinished >= self._read_ahead:
+            while self._progress.size >= self._read_ahead:
                 self._room.clear()
                 await self._room.wait()
             ticket = self._progress.begin(event.id)
@@ -188,11 +201,12 @@ class Bot:
 
     async def _handle(self, data: str) -> bool:
         """Handles an event. Returns whether the event is finished; it is not if the bot is stopped before."""
-        run = 0
+        run, failures = 0, 0
+        ends_at = time.monotonic() + self._patience
         while True:
             run += 1
             # Another event object, so that the keys are counted from the beginning.
-            event = parse_event(self._gateway, data)
+            event = parse_event(self._gateway, data, self._reader)
             try:
                 async with self._slots:
                     if self._stopping.is_set():
@@ -200,12 +214,14 @@ class Bot:
                     await asyncio.wait_for(self._run_handler(event), self._handler_deadline)
                 return True
             except Exception as error:
-                if not self._runs_again(error, run):
+                wait = wait_before(run)
+                failures += not is_busy(error)
+                has_time = time.monotonic() + wait < ends_at
+                if not runs_again(error, has_attempts=failures < self._attempts, has_time=has_time):
                     answered = self._on_error(event, error)
                     if inspect.isawaitable(answered):
                         await answered
                     return True
-                wait = wait_before(run)
                 log.warning("the handler of event %s failed (%s); running it again in %.1f s", event.id, name(error), wait)
             try:
                 await asyncio.wait_for(self._stopping.wait(), wait)
@@ -215,9 +231,6 @@ class Bot:
 
     async def _run_handler(self, event: Event) -> None:
         await self._handler(event)
-
-    def _runs_again(self, error: Exception, run: int) -> bool:
-        return error.is_transient if isinstance(error, TertuliaError) else run < self._attempts
 
     async def _save(self) -> None:
         while True:
@@ -234,6 +247,7 @@ class Bot:
 
 
 def at_least_one(option: str, value: int) -> int:
+    """Returns the value of an option. Raises `ValueError` if it is less than 1."""
     if value < 1:
         raise ValueError(f"{option} is {value}, and must be at least 1")
     return value
@@ -244,6 +258,25 @@ def name(error: Exception) -> str:
     return str(error) if isinstance(error, TertuliaError) else type(error).__name__
 
 
-def log_error(event: Event, error: Exception) -> None:
-    """Logs that an event could not be handled."""
-    log.error("event %s of conversation %s was not handled", event.id, event.conversation_id, exc_info=error)
+def is_busy(error: Exception) -> bool:
+    """Whether the service or the connection can carry out nothing at present."""
+    return isinstance(error, ProblemError) and error.status in (429, 503) and error.is_transient
+
+
+def runs_again(error: Exception, *, has_attempts: bool, has_time: bool) -> bool:
+    """Whether a handler that raised `error` runs again for the event."""
+    if isinstance(error, NoAnswerError):
+        return True
+    if isinstance(error, TertuliaError) and not error.is_transient:
+        return False
+    return has_time and has_attempts
+
+
+def end_unless_moot(event: Event, error: Exception) -> None:
+    """Warns of an event whose conversation takes no such command any more, and raises every other error."""
+    is_moot = isinstance(error, PlatformRejectedError)
+    if isinstance(error, ProblemError) and error.status in (404, 409):
+        is_moot = True
+    if not is_moot:
+        raise error
+    log.warning("event %s of conversation %s was given up: %s", event.id, event.conversation_id, error)

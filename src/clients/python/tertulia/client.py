@@ -19,7 +19,7 @@ from .conversation import Conversation
 from .cursors import AsyncCursor, Cursor, MemoryCursor
 from .event import Event, parse_event
 from .gateway import Gateway
-from .keys import RandomKeys
+from .keys import RandomKeys, check_reader
 from .request import Request, given, path, query
 from .stream import EventStream
 from .version import VERSION
@@ -95,6 +95,7 @@ class Tertulia:
         type: str | Sequence[str] | None = None,
         cursor: str | Cursor | AsyncCursor | None = None,
         start: str = "latest",
+        name: str | None = None,
         give_up_after: float | None = None,
     ) -> AsyncIterator[Event]:
         """Yields events as they happen, without an end, and without a hole if the connection is lost meanwhile.
@@ -103,7 +104,8 @@ class Tertulia:
         `cursor` is the id of the last event that is known, or an object that keeps it, such as `FileCursor`. Such an
         object gets the id of an event when the next one is asked for, so an event whose handling was broken off comes
         again. `start` is where to begin without an id: `latest`, `earliest`, or the id of an event. Events that the log no
-        longer has are replaced by an event with a `gap`.
+        longer has are replaced by an event with a `gap`. `name` (1 to 16 characters) is put before the keys of the events'
+        commands; two readers that answer the same events of a connection need different names.
 
         Without a stream, opens it again until it is there, or for `give_up_after` seconds; then raises `NoAnswerError`.
         Raises `ProblemError` if the service refuses the stream.
@@ -113,11 +115,12 @@ class Tertulia:
         """
         kept: Cursor | AsyncCursor = MemoryCursor(cursor) if cursor is None or isinstance(cursor, str) else cursor
         filters = query(connection=connection, conversation=conversation, type=type)
+        reader = check_reader(name)
         after = await positions.load(kept) or start
         stream = EventStream(self._gateway, filters, after, give_up_after=give_up_after)
         async for block in stream.blocks():
             if block.data is not None:
-                yield parse_event(self._gateway, block.data)
+                yield parse_event(self._gateway, block.data, reader)
             if block.cursor is not None:
                 await positions.save(kept, block.cursor)
 

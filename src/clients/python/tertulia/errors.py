@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from .retries import FINAL
+
 
 class TertuliaError(Exception):
     """An error of this package.
@@ -69,7 +71,7 @@ class ProblemError(TertuliaError):
         self.members = dict(members)
         """All members of the answer."""
         self.is_transient = status in (408, 425, 429) or status >= 500 or self.code == "key-in-use"
-        if self.code == "dead-lettered":
+        if self.code in FINAL:
             self.is_transient = False
         super().__init__(f"{status} {self.code or self.title}: {self.detail}" if self.detail else f"{status} {self.title}")
 

@@ -21,8 +21,9 @@ class Event:
                 await event.reply("I heard you")
     """
 
-    def __init__(self, gateway: Gateway, raw: models.Event) -> None:
+    def __init__(self, gateway: Gateway, raw: models.Event, reader: str | None = None) -> None:
         self._gateway = gateway
+        self._reader = reader
         self._conversation: Conversation | None = None
         self.raw = raw
         """The event as the service sent it: a union of typed dictionaries by `raw["type"]`."""
@@ -71,7 +72,7 @@ class Event:
         if self._conversation is None:
             if self.conversation_id is None:
                 raise TertuliaError(f"event {self.id} of type {self.type} has no conversation")
-            keys = DerivedKeys(self.id)
+            keys = DerivedKeys(self.id, self._reader)
             self._conversation = Conversation(
                 self._gateway, self.conversation_id, connection=self.connection, keys=keys
             )
@@ -94,12 +95,12 @@ class Event:
         return f"Event(id={self.id!r}, type={self.type!r}, conversation_id={self.conversation_id!r})"
 
 
-def parse_event(gateway: Gateway, data: str) -> Event:
+def parse_event(gateway: Gateway, data: str, reader: str | None = None) -> Event:
     """Returns the event of the stream's data.
 
     Raises `TertuliaError` if the data is not an event.
     """
     try:
-        return Event(gateway, json.loads(data))
+        return Event(gateway, json.loads(data), reader)
     except (ValueError, KeyError, TypeError) as error:
         raise TertuliaError("the event stream has something that is not an event") from error

@@ -15,32 +15,28 @@ class Ticket:
 
 
 class Progress:
-    """The events that were read and are not finished, in the order of the log."""
+    """The events that were read, from the first that is not finished, in the order of the log."""
 
     def __init__(self) -> None:
         self._tickets: deque[Ticket] = deque()
-        self._unfinished = 0
         self.position: str | None = None
         """The cursor before which every event is finished; `None` if nothing is known yet."""
 
     @property
-    def unfinished(self) -> int:
-        """How many events are not finished."""
-        return self._unfinished
+    def size(self) -> int:
+        """How many events are not finished, or are after one that is not."""
+        return len(self._tickets)
 
     def begin(self, cursor: str) -> Ticket:
         """An event was read."""
         ticket = Ticket(cursor)
         self._tickets.append(ticket)
-        self._unfinished += 1
         return ticket
 
     def finish(self, ticket: Ticket) -> None:
         """An event is finished."""
-        if not ticket.is_finished:
-            ticket.is_finished = True
-            self._unfinished -= 1
-            self._advance()
+        ticket.is_finished = True
+        self._advance()
 
     def move(self, cursor: str) -> None:
         """The stream moved past events that are not for this reader."""

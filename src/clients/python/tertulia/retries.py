@@ -14,6 +14,9 @@ FIRST_WAIT = 0.25
 LONGEST_WAIT = 10.0
 """The longest wait before a repetition, in seconds."""
 
+FINAL = ("dead-lettered", "secret-not-shared")
+"""The codes of failures that no repetition changes."""
+
 
 class Repeatable(enum.Enum):
     """Whether a call may reach the service twice."""
@@ -39,22 +42,18 @@ class Answer:
 
     status: int
     code: str = ""
-    retry_after: float | None = None
-    """In seconds."""
 
 
 def may_repeat(repeatable: Repeatable, failed: Failure | Answer) -> bool:
     """Whether the call may be sent again."""
     if isinstance(failed, Failure):
         return failed is Failure.NOT_SENT or repeatable is Repeatable.ALWAYS
-    if failed.code == "dead-lettered":
+    if failed.code in FINAL:
         return False
-    if failed.status == 429:
-        return True
-    if repeatable is Repeatable.ALWAYS:
-        return failed.status >= 500 or failed.status in (408, 425) or failed.code == "key-in-use"
     # The service did not begin.
-    return failed.status == 503 and failed.retry_after is not None
+    if failed.status in (429, 503) or failed.code == "key-in-use":
+        return True
+    return repeatable is Repeatable.ALWAYS and (failed.status >= 500 or failed.status in (408, 425))
 
 
 def wait_before(attempt: int, retry_after: float | None = None, chance: Callable[[], float] = random.random) -> float:

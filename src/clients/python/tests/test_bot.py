@@ -9,6 +9,7 @@ import httpx
 import pytest
 import tertulia
 from tertulia import Event, MemoryCursor, retries
+from tertulia.bot import runs_again
 
 WITHIN = 10
 
@@ -190,7 +191,7 @@ def test_a_stopped_bot_finishes_what_runs_and_leaves_what_waits() -> None:
         await event.reply("done")
 
     run(service, handler, lambda: running == 2, cursor=cursor)
-    assert sorted(key for _, key, _ in service.sent) == ["a-1/1", "a-3/1"]
+    assert sorted(key for _, key, _ in service.sent) == ["a-1/0", "a-3/0"]
     assert cursor.load() == "a-1"
 
 
@@ -208,7 +209,7 @@ def test_a_handler_that_runs_again_gives_the_same_keys() -> None:
         await event.conversation.close()
 
     run(service, handler, lambda: runs == 3 and len(service.sent) == 5)
-    assert [key for _, key, _ in service.sent] == ["a-1/1", "a-1/1", "a-1/1", "a-1/2", "a-1/close/1"]
+    assert [key for _, key, _ in service.sent] == ["a-1/0", "a-1/0", "a-1/0", "a-1/1", "a-1/close/0"]
 
 
 def test_another_text_for_a_message_that_was_sent_is_not_sent() -> None:
@@ -230,7 +231,7 @@ def test_another_text_for_a_message_that_was_sent_is_not_sent() -> None:
 
     run(service, handler, lambda: len(replies) == 2)
     assert replies == [{"sequence": 1}, {}]
-    assert kept == {"a-1/1": "worded differently 0"}
+    assert kept == {"a-1/0": "worded differently 0"}
 
 
 def test_a_handler_that_fails_for_good_is_reported_and_the_conversation_goes_on() -> None:
@@ -253,28 +254,77 @@ def test_a_handler_that_fails_for_good_is_reported_and_the_conversation_goes_on(
     assert cursor.load() == "a-2"
 
 
-def test_a_refusal_is_reported_at_once_and_a_passing_failure_is_not() -> None:
-    service = Service(message(1, "refused"), message(2, "later"))
-    failed: list[str] = []
-    answers = 0
+def refused(status: int, code: str) -> httpx.Response:
+    return httpx.Response(status, json={"code": code, "detail": ""}, headers={"retry-after": "3600"})
+
+
+async def answers(event: Event) -> None:
+    await event.reply("x")
+
+
+def test_a_bot_goes_on_after_a_conversation_that_has_ended() -> None:
+    service = Service(message(1, "a"), message(2, "b"), message(3, "c"))
+    cursor = MemoryCursor()
+    refusals = {"a-1/0": refused(409, "dialog-closed"), "a-2/0": refused(404, "unknown-conversation")}
+    service.answer = lambda key, text: refusals.get(key) or httpx.Response(200, json={"sequence": 1})
+    run(service, answers, lambda: cursor.load() == "a-3", cursor=cursor)
+    assert sorted(key for _, key, _ in service.sent) == ["a-1/0", "a-2/0", "a-3/0"]
+
+
+def test_a_bot_ends_with_any_other_error_and_gets_the_event_again() -> None:
+    service = Service(heartbeat(0), message(1, "a"))
+    cursor = MemoryCursor()
+    service.answer = lambda key, text: refused(422, "text-too-long")
+    with pytest.raises(tertulia.BadRequestError):
+        run(service, answers, lambda: False, cursor=cursor)
+    assert len(service.sent) == 1
+    assert cursor.load() == "a-0"
+
+
+def test_runs_while_the_service_is_overloaded_do_not_count() -> None:
+    service = Service(message(1, "a"))
+    runs = 0
 
     def answer(key: str, text: str) -> httpx.Response:
-        nonlocal answers
-        if key == "a-1/1":
-            return httpx.Response(409, json={"code": "dialog-closed", "detail": "dialog x is closed"})
-        answers += 1
-        if answers < 8:
-            return httpx.Response(503, json={"code": "not-connected", "detail": ""}, headers={"retry-after": "3600"})
-        return httpx.Response(200, json={"sequence": 1})
+        nonlocal runs
+        runs += 1
+        return refused(503, "not-connected") if runs < 8 else httpx.Response(200, json={"sequence": 1})
 
     service.answer = answer
+    cursor = MemoryCursor()
+    run(service, answers, lambda: cursor.load() == "a-1", cursor=cursor, attempts=2)
+    assert runs == 8
 
-    async def handler(event: Event) -> None:
-        await event.reply("x")
 
-    run(service, handler, lambda: answers == 8, attempts=2, on_error=lambda event, error: failed.append(event.id))
-    assert failed == ["a-1"]
-    assert [key for _, key, _ in service.sent].count("a-1/1") == 1
+def test_the_patience_with_an_event_ends() -> None:
+    service = Service(message(1, "a"))
+    service.answer = lambda key, text: refused(503, "not-connected")
+    with pytest.raises(tertulia.UnavailableError):
+        run(service, answers, lambda: False, patience=0.02)
+    assert len(service.sent) > 1
+
+
+@pytest.mark.parametrize(
+    ("error", "has_attempts", "has_time", "expected"),
+    [
+        (RuntimeError(), True, True, True),
+        (RuntimeError(), False, True, False),
+        (RuntimeError(), True, False, False),
+        (tertulia.NoAnswerError(""), False, False, True),
+        (tertulia.ConflictError(409, {"code": "no-open-dialog"}), True, True, False),
+        (tertulia.UnavailableError(503, {"code": "not-connected"}), True, True, True),
+        (tertulia.UnavailableError(500, {"code": "dead-lettered"}), True, True, False),
+    ],
+)
+def test_when_a_handler_runs_again(error: Exception, has_attempts: bool, has_time: bool, expected: bool) -> None:
+    assert runs_again(error, has_attempts=has_attempts, has_time=has_time) is expected
+
+
+def test_two_bots_with_names_have_keys_of_their_own() -> None:
+    service = Service(message(1, "a"))
+    run(service, answers, lambda: len(service.sent) == 1, name="first")
+    run(service, answers, lambda: len(service.sent) == 2, name="second")
+    assert [key for _, key, _ in service.sent] == ["first/a-1/0", "second/a-1/0"]
 
 
 def test_a_handler_that_takes_too_long_fails() -> None:

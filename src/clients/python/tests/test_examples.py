@@ -59,15 +59,15 @@ def test_the_echo_bot_answers_and_goes_on_where_it_ended(
 
 
 class Model(http.server.BaseHTTPRequestHandler):
-    """A language model that says how many messages it got, and fails the first time."""
+    """A language model that says how many messages it got. It fails the first time, and whenever it is asked why."""
 
     asked: list[dict[str, Any]] = []
 
     def do_POST(self) -> None:
         request = json.loads(self.rfile.read(int(self.headers["content-length"])))
         self.asked.append({"path": self.path, "token": self.headers["authorization"], **request})
-        fails = len(self.asked) == 1
         last = request["messages"][-1]["content"]
+        fails = len(self.asked) == 1 or last == "why"
         choices = [{"message": {"role": "assistant", "content": f"{len(request['messages'])}: {last}"}}]
         body = json.dumps({"error": "later"} if fails else {"choices": choices}).encode()
         self.send_response(500 if fails else 200)
@@ -84,21 +84,28 @@ def test_the_bot_with_a_model_asks_it_with_the_whole_conversation(
 ) -> None:
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Model)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    variables = {"LLM_URL": f"http://127.0.0.1:{server.server_port}/v1", "LLM_TOKEN": "t", "LLM_MODEL": "m"}
+    variables = {"MODEL_URL": f"http://127.0.0.1:{server.server_port}/v1", "MODEL_KEY": "t", "MODEL_NAME": "m"}
+    variables["SKILL_OF_PEOPLE"] = "1"
     try:
         with example("llm_bot.py", service, tmp_path, **variables):
             wait_for_file(platform, tmp_path / "bot.cursor")
+            unanswered = platform.open_conversation()
+            platform.say(unanswered, "why")
             conversation = platform.open_conversation()
             platform.say(conversation, "one")
             platform.wait_for_answers(conversation, within=WITHIN)
             platform.say(conversation, "two")
             answers = platform.wait_for_answers(conversation, count=2, within=WITHIN)
+            with service.sync_client() as client:
+                transfers = client.events(conversation=unanswered, type="transfer-skill", cursor="earliest")
+                assert next(transfers).data["skillId"] == "1"
     finally:
         server.shutdown()
         server.server_close()
     texts = [answer["text"] for answer in answers if answer["type"] == "ContentEvent"]
     assert texts == ["2: one", "4: two"]
-    assert [each["role"] for each in Model.asked[-1]["messages"]] == ["system", "user", "assistant", "user"]
+    with_two = next(each for each in Model.asked if each["messages"][-1]["content"] == "two")
+    assert [each["role"] for each in with_two["messages"]] == ["system", "user", "assistant", "user"]
     assert {(each["path"], each["token"], each["model"]) for each in Model.asked} == {
         ("/v1/chat/completions", "Bearer t", "m")
     }

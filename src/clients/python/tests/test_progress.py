@@ -2,7 +2,8 @@
 
 import random
 
-from tertulia.keys import DerivedKeys, RandomKeys
+import pytest
+from tertulia.keys import LONGEST_READER, DerivedKeys, RandomKeys, check_reader
 from tertulia.progress import Progress
 
 
@@ -12,10 +13,10 @@ def test_the_position_never_passes_an_event_that_is_not_finished() -> None:
     one, two, three = progress.begin("1"), progress.begin("2"), progress.begin("3")
     progress.finish(two)
     progress.finish(three)
-    assert progress.unfinished == 1
+    assert progress.size == 3
     assert progress.position is None
     progress.finish(one)
-    assert progress.unfinished == 0
+    assert progress.size == 0
     assert progress.position == "3"
 
 
@@ -41,7 +42,7 @@ def test_any_order_of_ends_gives_the_lowest_unfinished_event() -> None:
             progress.finish(tickets.pop(number))
             lowest = min(tickets, default=20)
             assert progress.position == (str(lowest - 1) if lowest else None)
-            assert progress.unfinished == len(tickets)
+            assert progress.size == 20 - lowest
 
 
 def test_derived_keys_count_each_kind_of_command_from_the_beginning() -> None:
@@ -49,10 +50,22 @@ def test_derived_keys_count_each_kind_of_command_from_the_beginning() -> None:
         keys = DerivedKeys("6617c87a89b21-108")
         return [keys.next("messages"), keys.next("close"), keys.next("messages")]
 
-    assert three() == ["6617c87a89b21-108/1", "6617c87a89b21-108/close/1", "6617c87a89b21-108/2"]
+    assert three() == ["6617c87a89b21-108/0", "6617c87a89b21-108/close/0", "6617c87a89b21-108/1"]
     assert three() == three()
+    assert DerivedKeys("a-1", "second").next("messages") == "second/a-1/0"
 
 
 def test_random_keys_differ() -> None:
     keys = RandomKeys()
     assert len({keys.next("messages") for _ in range(1_000)}) == 1_000
+
+
+def test_the_longest_key_fits() -> None:
+    keys = DerivedKeys("6617c87a89b21-9999999999999", "x" * LONGEST_READER)
+    assert len(keys.next("consumer-takeover")) == 64
+
+
+@pytest.mark.parametrize("name", ["", "two words", "x" * (LONGEST_READER + 1), "Grüße", "a\n"])
+def test_a_name_that_does_not_fit_into_a_key_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match="is not a name"):
+        check_reader(name)

@@ -1,7 +1,11 @@
 """The README shows the examples as they are, and names what there is."""
 
+import importlib
+import inspect
 import pathlib
+import pkgutil
 import re
+from collections.abc import Iterator
 
 import pytest
 import tertulia
@@ -48,3 +52,28 @@ def test_the_table_names_every_method(row: str, kind: type) -> None:
 def test_every_error_is_named() -> None:
     errors = {name for name in tertulia.__all__ if name.endswith("Error")}
     assert errors - {"CursorError"} <= set(re.findall(r"\w+Error", README))
+
+
+def public() -> Iterator[tuple[str, object]]:
+    """What users may see: modules, classes, methods and functions without an underscore, except the generated types."""
+    for module in pkgutil.walk_packages(tertulia.__path__, "tertulia."):
+        there = importlib.import_module(module.name) if "__main__" not in module.name else None
+        if there is None or module.name == "tertulia.models":
+            continue
+        yield module.name, there
+        for name, value in vars(there).items():
+            if name.startswith("_") or getattr(value, "__module__", None) != module.name:
+                continue
+            if inspect.isclass(value) or inspect.isfunction(value):
+                yield f"{module.name}.{name}", value
+            if inspect.isclass(value):
+                for member, method in vars(value).items():
+                    is_method = inspect.isfunction(method) or isinstance(method, property)
+                    if is_method and not member.startswith("_"):
+                        yield f"{module.name}.{name}.{member}", method
+
+
+def test_everything_public_is_documented() -> None:
+    things = dict(public())
+    assert len(things) > 300
+    assert [name for name, thing in things.items() if not inspect.getdoc(thing)] == []

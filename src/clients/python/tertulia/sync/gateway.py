@@ -91,7 +91,7 @@ class Gateway:
                     return httpx.Response(204)
                 error = refusal(answer, request.key)
                 wait = error.retry_after
-                failed = Answer(answer.status_code, error.code, wait)
+                failed = Answer(answer.status_code, error.code)
             wait = wait_before(attempt, wait)
             is_over = request.is_single or time.monotonic() + wait >= ends_at
             if is_over or not may_repeat(request.repeatable, failed):

@@ -15,7 +15,7 @@ from ..event_stream import Block, EventStreamParser
 from .gateway import Gateway
 from ..request import Request
 
-SILENCE = 45.0
+SILENCE = 40.0
 """Without a byte for so many seconds, the stream is opened again. The gateway sends something every 15 seconds."""
 
 log = logging.getLogger("tertulia")
