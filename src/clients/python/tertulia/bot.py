@@ -112,6 +112,7 @@ class Bot:
         self._room = asyncio.Event()
         self._following = asyncio.Event()
         self._stopping = asyncio.Event()
+        self._has_begun = False
         self._failure: Exception | None = None
         self._lanes: dict[str, deque[tuple[str, Ticket]]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -119,8 +120,12 @@ class Bot:
     async def run(self) -> None:
         """Handles events until `stop` is called.
 
-        Raises `ProblemError` if the service refuses the stream, and what `on_error` or the cursor raises.
+        Raises `ProblemError` if the service refuses the stream, and what `on_error` or the cursor raises. A bot runs only
+        once.
         """
+        if self._has_begun:
+            raise TertuliaError("a bot runs only once: make another one")
+        self._has_begun = True
         position = await positions.load(self._cursor)
         self._saved = position
         reading = asyncio.create_task(self._read(position or self._start))

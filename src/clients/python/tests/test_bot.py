@@ -400,3 +400,14 @@ def test_an_option_that_cannot_work_is_refused() -> None:
 
     with pytest.raises(ValueError, match="at_once is 0"):
         asyncio.run(main())
+
+
+def test_a_bot_runs_only_once() -> None:
+    async def main() -> None:
+        async with Service().client() as client:
+            bot = client.bot(never)
+            await run_until(bot, lambda: True)
+            with pytest.raises(tertulia.TertuliaError, match="only once"):
+                await bot.run()
+
+    asyncio.run(asyncio.wait_for(main(), WITHIN))
