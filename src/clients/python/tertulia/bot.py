@@ -36,7 +36,7 @@ Handler = Callable[[Event], Awaitable[object]]
 """What a bot does with an event."""
 
 ErrorHandler = Callable[[Event, Exception], object]
-"""What happens when a handler failed for good. It may be asynchronous. An error in it stops the bot."""
+"""What happens when a handler failed for good. It may be asynchronous, and may raise."""
 
 
 class BotOptions(TypedDict, total=False):
@@ -69,10 +69,10 @@ class BotOptions(TypedDict, total=False):
     grace: float
     """How many seconds running handlers have when the bot is stopped; 10 by default."""
     on_error: ErrorHandler | None
-    """What happens when the handler failed for good. The event is finished then, unless an error is raised.
+    """What happens when the handler failed for good; by default the error is raised. Without an error, the event is finished.
 
-    By default the bot goes on with a warning if the conversation does not take the command any more, for example because
-    its consumer has closed it. Any other error ends the bot, which gets the event again after its next start."""
+    The bot goes on with a warning if the conversation does not take the command any more, for example because its consumer
+    has closed it. Any other error ends the bot, which gets the event again after its next start."""
 
 
 class Bot:
@@ -105,7 +105,7 @@ class Bot:
         self._patience = options.get("patience", 600.0)
         self._handler_deadline = options.get("handler_deadline", 300.0)
         self._grace = options.get("grace", 10.0)
-        self._on_error = options.get("on_error") or end_unless_moot
+        self._on_error = options.get("on_error") or end
         self._progress = Progress()
         self._saved: str | None = None
         self._moved = asyncio.Event()
@@ -126,6 +126,12 @@ class Bot:
         if self._has_begun:
             raise TertuliaError("a bot runs only once: make another one")
         self._has_begun = True
+        try:
+            await self._run()
+        finally:
+            self._following.set()
+
+    async def _run(self) -> None:
         position = await positions.load(self._cursor)
         self._saved = position
         reading = asyncio.create_task(self._read(position or self._start))
@@ -134,7 +140,7 @@ class Bot:
             ended, _ = await asyncio.wait(loops, return_when=asyncio.FIRST_COMPLETED)
             self._stopping.set()
             reading.cancel()
-            if self._tasks and self._failure is None:
+            if self._tasks:
                 await asyncio.wait(self._tasks, timeout=self._grace)
             for loop in ended:
                 loop.result()
@@ -142,7 +148,6 @@ class Bot:
                 raise self._failure
         finally:
             self._stopping.set()
-            self._following.set()
             for task in [*loops, *self._tasks]:
                 task.cancel()
             await asyncio.gather(*loops, *self._tasks, return_exceptions=True)
@@ -220,14 +225,12 @@ class Bot:
                 return True
             except Exception as error:
                 wait = wait_before(run)
-                failures += not is_busy(error)
+                failures += not (is_busy(error) or isinstance(error, NoAnswerError))
                 has_time = time.monotonic() + wait < ends_at
                 if not runs_again(error, has_attempts=failures < self._attempts, has_time=has_time):
-                    answered = self._on_error(event, error)
-                    if inspect.isawaitable(answered):
-                        await answered
+                    await self._give_up(event, error)
                     return True
-                log.warning("the handler of event %s failed (%s); running it again in %.1f s", event.id, name(error), wait)
+                log.warning("the handler of event %s failed (%s); running it again in %.1f s", event.id, in_words(error), wait)
             try:
                 await asyncio.wait_for(self._stopping.wait(), wait)
                 return False
@@ -236,6 +239,15 @@ class Bot:
 
     async def _run_handler(self, event: Event) -> None:
         await self._handler(event)
+
+    async def _give_up(self, event: Event, error: Exception) -> None:
+        try:
+            answered = self._on_error(event, error)
+            if inspect.isawaitable(answered):
+                await answered
+        except Exception as failure:
+            # For example, a conversation that its consumer has closed cannot be transferred either.
+            end_unless_moot(event, failure)
 
     async def _save(self) -> None:
         while True:
@@ -258,7 +270,7 @@ def at_least_one(option: str, value: int) -> int:
     return value
 
 
-def name(error: Exception) -> str:
+def in_words(error: Exception) -> str:
     """Names an error without the text of messages that it may have."""
     return str(error) if isinstance(error, TertuliaError) else type(error).__name__
 
@@ -275,6 +287,11 @@ def runs_again(error: Exception, *, has_attempts: bool, has_time: bool) -> bool:
     if isinstance(error, TertuliaError) and not error.is_transient:
         return False
     return has_time and has_attempts
+
+
+def end(event: Event, error: Exception) -> None:
+    """Raises the error."""
+    raise error
 
 
 def end_unless_moot(event: Event, error: Exception) -> None:

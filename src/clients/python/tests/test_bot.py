@@ -271,6 +271,34 @@ def test_a_bot_goes_on_after_a_conversation_that_has_ended() -> None:
     assert sorted(key for _, key, _ in service.sent) == ["a-1/0", "a-2/0", "a-3/0"]
 
 
+def test_a_bot_goes_on_if_on_error_cannot_act_in_a_conversation_that_has_ended_either() -> None:
+    service = Service(message(1, "a"))
+    service.answer = lambda key, text: refused(409, "dialog-closed")
+    cursor = MemoryCursor()
+
+    async def on_error(event: Event, error: Exception) -> None:
+        await event.conversation.transfer(skill_id="1")
+
+    run(service, answers, lambda: cursor.load() == "a-1", cursor=cursor, on_error=on_error)
+    assert [key for _, key, _ in service.sent] == ["a-1/0", "a-1/transfer/0"]
+
+
+def test_a_bot_whose_cursor_cannot_be_read_ends_at_once() -> None:
+    class Broken(MemoryCursor):
+        def load(self) -> str | None:
+            raise tertulia.CursorError("no cursor")
+
+    async def main() -> None:
+        async with Service().client() as client:
+            bot = client.bot(never, cursor=Broken())
+            running = asyncio.create_task(bot.run())
+            await bot.ready()
+            with pytest.raises(tertulia.CursorError):
+                await running
+
+    asyncio.run(asyncio.wait_for(main(), WITHIN))
+
+
 def test_a_bot_ends_with_any_other_error_and_gets_the_event_again() -> None:
     service = Service(heartbeat(0), message(1, "a"))
     cursor = MemoryCursor()

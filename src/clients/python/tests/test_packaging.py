@@ -53,6 +53,7 @@ def test_the_wheel_is_used_in_an_empty_environment(wheel: pathlib.Path, tmp_path
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(environment)], check=True)
     python = str(environment / "bin" / "python")
     install = [sys.executable, "-m", "pip", "--python", python, "install", "--quiet", "--disable-pip-version-check"]
+    install += ["--no-compile"]
     subprocess.run([*install, str(wheel)], check=True)
     variables = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
     used = subprocess.run([python, "-c", USE], cwd=tmp_path, env=variables, check=True, capture_output=True, text=True)

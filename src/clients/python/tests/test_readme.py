@@ -77,3 +77,12 @@ def test_everything_public_is_documented() -> None:
     things = dict(public())
     assert len(things) > 300
     assert [name for name, thing in things.items() if not inspect.getdoc(thing)] == []
+
+
+def test_the_tables_of_other_sdks_name_methods_that_there_are() -> None:
+    there = {name for kind in [*ROWS.values(), tertulia.Bot, tertulia] for name in vars(kind)}
+    _, _, tables = README.partition("## Coming from an SDK")
+    rows = [line.split("|")[2] for line in tables.splitlines() if line.startswith("| ") and "|---" not in line]
+    named = {name for row in rows for name in re.findall(r"(\w+)\(", row)}
+    assert len(named) > 20
+    assert named <= there
