@@ -9,4 +9,4 @@ with SyncTertulia() as tertulia:
     print("job", job["id"])
     for conversation in tertulia.conversations(stage="OPEN"):
         last = conversation.get("lastMessage")
-        print(conversation["conversationId"], last["text"] if last else "")
+        print(conversation["conversationId"], last.get("text") if last else "")

@@ -20,9 +20,11 @@ class Cursor(Protocol):
 
     def load(self) -> str | None:
         """Returns the saved cursor; `None` before the first one."""
+        ...
 
     def save(self, cursor: str) -> None:
         """Saves the cursor."""
+        ...
 
 
 class AsyncCursor(Protocol):
@@ -30,9 +32,11 @@ class AsyncCursor(Protocol):
 
     def load(self) -> Awaitable[str | None]:
         """Returns the saved cursor; `None` before the first one."""
+        ...
 
     def save(self, cursor: str) -> Awaitable[None]:
         """Saves the cursor."""
+        ...
 
 
 class MemoryCursor:

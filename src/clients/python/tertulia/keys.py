@@ -18,6 +18,7 @@ class Keys(Protocol):
 
     def next(self, operation: str) -> str:
         """Returns the key of the next command of this kind: 1 to 64 printable ASCII characters."""
+        ...
 
 
 def check_reader(name: str | None) -> str | None:
