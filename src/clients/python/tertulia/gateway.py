@@ -17,6 +17,9 @@ from .retries import Answer, Failure, may_repeat, retry_after, wait_before
 
 T = TypeVar("T")
 
+SHORTEST_ATTEMPT = 1.0
+"""The least seconds that an attempt has."""
+
 NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
 
 
@@ -76,7 +79,9 @@ class Gateway:
             wait: float | None = None
             error: TertuliaError
             try:
-                answer = await self.attempt(request, min(self._attempt_timeout, ends_at - time.monotonic()))
+                # The last attempt has some time, too: its answer says more than that there was none.
+                left = max(SHORTEST_ATTEMPT, ends_at - time.monotonic())
+                answer = await self.attempt(request, min(self._attempt_timeout, left))
             except httpx.RequestError as failure:
                 failed: Failure | Answer = Failure.NOT_SENT if isinstance(failure, NOT_SENT) else Failure.LOST
                 was_lost = was_lost or failed is Failure.LOST

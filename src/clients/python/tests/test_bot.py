@@ -180,17 +180,26 @@ async def never(event: Event) -> None:
 def test_a_stopped_bot_finishes_what_runs_and_leaves_what_waits() -> None:
     service = Service(message(1, "a"), message(2, "a"), message(3, "b"))
     cursor = MemoryCursor()
-    running = 0
+    begun: list[str] = []
 
-    async def handler(event: Event) -> None:
-        nonlocal running
-        running += 1
-        while running < 2:
-            await asyncio.sleep(0)
-        await asyncio.sleep(0.02)
-        await event.reply("done")
+    async def main() -> None:
+        is_stopped = asyncio.Event()
 
-    run(service, handler, lambda: running == 2, cursor=cursor)
+        async def handler(event: Event) -> None:
+            begun.append(event.id)
+            await is_stopped.wait()
+            await event.reply("done")
+
+        async with service.client() as client:
+            bot = client.bot(handler, cursor=cursor)
+            running = asyncio.create_task(bot.run())
+            while len(begun) < 2:
+                await asyncio.sleep(0)
+            bot.stop()
+            is_stopped.set()
+            await running
+
+    asyncio.run(asyncio.wait_for(main(), WITHIN))
     assert sorted(key for _, key, _ in service.sent) == ["a-1/0", "a-3/0"]
     assert cursor.load() == "a-1"
 
