@@ -2,6 +2,8 @@
 
 import os
 import pathlib
+import subprocess
+import sys
 
 import pytest
 import tertulia
@@ -55,6 +57,40 @@ def test_nothing_is_left_after_a_test_that_failed() -> None:
         with pytest.raises(ProcessLookupError):
             os.kill(process, 0)
     assert not any(directory.exists() for directory in directories)
+
+
+ABANDONED = """
+import sys
+from tertulia.testing import Service, StandIn
+
+platform = StandIn().start()
+service = Service(platform).start()
+for started in (platform, service):
+    print(started._process.id, started.directory, flush=True)
+sys.stdin.read()
+"""
+
+
+def test_nothing_is_left_after_a_process_that_was_killed(platform: StandIn) -> None:
+    command = [sys.executable, "-c", ABANDONED]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        started = [process.stdout.readline().split() for _ in range(2)]
+        process.kill()
+
+    def is_gone() -> bool:
+        return not any(is_there(int(id)) or pathlib.Path(directory).exists() for id, directory in started)
+
+    assert all(len(each) == 2 for each in started)
+    platform.wait_until(is_gone, what="both processes and their directories are gone")
+
+
+def is_there(process: int) -> bool:
+    try:
+        # A process that nobody waits for is still listed after its end.
+        return ") Z " not in pathlib.Path(f"/proc/{process}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 def test_a_configuration_with_a_mistake_is_reported() -> None:

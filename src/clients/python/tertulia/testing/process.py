@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import os
 import pathlib
 import subprocess
 import time
@@ -20,8 +21,15 @@ LOOK_EVERY = 0.02
 T = TypeVar("T")
 
 
+# Waits until its input ends, because the process that holds the other side has ended, and then cleans up.
+WATCH = 'read -r _; kill -9 "$1" 2>/dev/null; rm -rf "$2"'
+
+
 class Process:
-    """A process whose output goes to a file. It ends with the interpreter at the latest."""
+    """A process whose output goes to a file in a directory of its own.
+
+    The process ends with this one at the latest. If this one is killed, the directory is deleted, too.
+    """
 
     def __init__(self, command: Sequence[str], environment: Mapping[str, str], output: pathlib.Path) -> None:
         self._name = " ".join(command[:2])
@@ -32,6 +40,11 @@ class Process:
                 command, stdin=subprocess.DEVNULL, stdout=file, stderr=file, env=dict(environment)
             )
         atexit.register(self.kill)
+        self._watcher: subprocess.Popen[bytes] | None = None
+        if os.name == "posix":
+            watch = ["sh", "-c", WATCH, "sh", str(self.id), str(output.parent)]
+            # In a session of its own, so that Ctrl-C and a killed group leave it.
+            self._watcher = subprocess.Popen(watch, stdin=subprocess.PIPE, start_new_session=True)
 
     @property
     def id(self) -> int:
@@ -72,6 +85,10 @@ class Process:
 
     def kill(self) -> None:
         """Ends the process at once, as a crash would."""
+        if self._watcher is not None:
+            self._watcher.kill()
+            self._watcher.communicate()
+            self._watcher = None
         if self._process.poll() is None:
             self._process.kill()
             self._process.wait()
