@@ -1,0 +1,143 @@
+"""Rings, webhooks, bulk jobs, dead letters and nodes, each by its id."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any, TypeVar
+
+from . import models
+from .gateway import Gateway
+from .keys import RandomKeys
+from .request import Request, given, path, query
+
+T = TypeVar("T")
+
+
+class _Resource:
+    """Something with an id below a path."""
+
+    def __init__(self, gateway: Gateway, kind: str, id: str) -> None:
+        self._gateway = gateway
+        self._path = path("v1", kind, id)
+        self._keys = RandomKeys()
+        self.id = id
+        """The id."""
+
+    def _act(self, command: str, key: str | None, *, body: Any = None, **parameters: Any) -> Request:
+        chosen = key or self._keys.next(command)
+        return Request("POST", f"{self._path}/{command}", query(**parameters), json=body, key=chosen)
+
+
+class Ring(_Resource):
+    """A conversation that is offered to an agent."""
+
+    def __init__(self, gateway: Gateway, id: str, *, connection: str | None = None) -> None:
+        super().__init__(gateway, "rings", id)
+        self.connection = connection
+        """The id of the connection; `None` if only one connection has the ring."""
+
+    async def accept(self, *, key: str | None = None) -> models.AcceptedRing:
+        """Accepts the conversation."""
+        return await self._gateway.json(models.AcceptedRing, self._act("accept", key, connection=self.connection))
+
+    async def reject(self, *, key: str | None = None) -> None:
+        """Passes the conversation on."""
+        await self._gateway.answer(self._act("reject", key, connection=self.connection))
+
+
+class Webhook(_Resource):
+    """A receiver of events."""
+
+    def __init__(self, gateway: Gateway, id: str) -> None:
+        super().__init__(gateway, "webhooks", id)
+
+    async def get(self) -> models.Webhook:
+        """Returns the webhook."""
+        return await self._gateway.json(models.Webhook, Request("GET", self._path))
+
+    async def change(self, changes: models.WebhookChanges) -> models.Webhook:
+        """Changes the given members, and returns the webhook.
+
+        Sent again only if it did not reach the service.
+        """
+        return await self._gateway.json(models.Webhook, Request("PATCH", self._path, json=changes))
+
+    async def delete(self) -> None:
+        """Deletes the webhook."""
+        await self._gateway.answer(Request("DELETE", self._path))
+
+    def deliveries(self, *, limit: int | None = None) -> AsyncIterator[models.Delivery]:
+        """Yields the newest attempts to deliver. `limit` is the number for each request, from 1 to 1,000."""
+        return self._gateway.rows(models.Delivery, f"{self._path}/deliveries", limit=limit)
+
+    async def rotate_secret(
+        self, *, secret: str | None = None, overlap_seconds: int | None = None, key: str | None = None
+    ) -> models.NewWebhookSecret:
+        """Changes the signing secret, to a random one by default. The old one also signs for a day by default."""
+        body = given(secret=secret, overlapSeconds=overlap_seconds)
+        return await self._gateway.json(models.NewWebhookSecret, self._act("secret", key, body=body))
+
+    async def test(self, *, key: str | None = None) -> models.WebhookTest:
+        """Sends a `tertulia.test` event, and returns what the receiver answered."""
+        return await self._gateway.json(models.WebhookTest, self._act("test", key))
+
+
+class BulkJob(_Resource):
+    """A job that closes or transfers many conversations."""
+
+    def __init__(self, gateway: Gateway, id: str) -> None:
+        super().__init__(gateway, "bulk", id)
+
+    async def get(self) -> models.BulkJob:
+        """Returns the job's state and progress."""
+        return await self._gateway.json(models.BulkJob, Request("GET", self._path))
+
+    def items(self, *, outcome: str | None = None, limit: int | None = None) -> AsyncIterator[models.BulkItem]:
+        """Yields the job's conversations with their outcomes: `left`, `done`, `refused` or `unknown`."""
+        return self._gateway.rows(models.BulkItem, f"{self._path}/items", outcome=outcome, limit=limit)
+
+    async def pause(self, *, key: str | None = None) -> models.BulkJob:
+        """Pauses the job."""
+        return await self._gateway.json(models.BulkJob, self._act("pause", key))
+
+    async def resume(self, *, key: str | None = None) -> models.BulkJob:
+        """Continues a paused job."""
+        return await self._gateway.json(models.BulkJob, self._act("resume", key))
+
+    async def cancel(self, *, key: str | None = None) -> models.BulkJob:
+        """Ends the job before the conversations that are left."""
+        return await self._gateway.json(models.BulkJob, self._act("cancel", key))
+
+
+class DeadLetter(_Resource):
+    """Something that could not be handled: a notification, a command or a delivery."""
+
+    def __init__(self, gateway: Gateway, id: str) -> None:
+        super().__init__(gateway, "dead-letters", id)
+
+    async def get(self) -> models.DeadLetter:
+        """Returns the dead letter with its content."""
+        return await self._gateway.json(models.DeadLetter, Request("GET", self._path))
+
+    async def replay(self, *, key: str | None = None) -> None:
+        """Handles it again."""
+        await self._gateway.answer(self._act("replay", key))
+
+    async def discard(self) -> None:
+        """Deletes it."""
+        await self._gateway.answer(Request("DELETE", self._path))
+
+
+class Node(_Resource):
+    """A node of the service."""
+
+    def __init__(self, gateway: Gateway, id: str) -> None:
+        super().__init__(gateway, "nodes", id)
+
+    async def get(self) -> models.NodeWithMoves:
+        """Returns the node, its duties, and its last moves."""
+        return await self._gateway.json(models.NodeWithMoves, Request("GET", self._path))
+
+    async def drain(self, *, key: str | None = None) -> None:
+        """Lets the node hand over all it has."""
+        await self._gateway.answer(self._act("drain", key))
