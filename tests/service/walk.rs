@@ -69,7 +69,11 @@ fn the_bot_of_the_readme_that_uses_curl_answers_each_message_of_ten_consumers_on
     let lateness = r#"
         curl() { touch asked; command curl "$@"; }
         late() { until [[ -e asked ]]; do sleep 0.1; done; exec "$@"; }"#;
-    let script = as_typed(&blocks(section(README, "## A bot in ten lines"), "sh").concat())
+    let bot = blocks(section(README, "## A bot in eight lines"), "sh").concat();
+    let walk = as_typed(&blocks(section(README, "## Run it"), "sh").concat());
+    // A reader starts the bot when the service is ready, and before the consumers speak.
+    let (start, consumers) = walk.split_at(walk.find("curl -s 127.0.0.1:8444/traffic").unwrap());
+    let script = format!("{start}{bot}{consumers}")
         .replace("127.0.0.1:8443", &at(&platform))
         .replace("127.0.0.1:8444", &at(&control))
         .replace("127.0.0.1:8080", &at(&gateway))
@@ -90,12 +94,23 @@ fn the_bot_of_the_readme_that_uses_curl_answers_each_message_of_ten_consumers_on
     let deadline = Instant::now() + PATIENCE;
     while let Ok(line) = told.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
         asked += line.matches(r#""role":"CONSUMER""#).count();
-        heard += line.matches(r#""text":"I heard you""#).count();
+        heard += line.matches(r#""text":"You said: "#).count();
     }
     // The script has ended unless a message was late; then its trap ends its jobs.
     let _ = kill_process(Pid::from_child(&bash), Signal::TERM);
     bash.wait().unwrap();
     assert_eq!((asked, heard), (30, 30));
+}
+
+/// The tests of the packages run these files.
+#[test]
+fn the_bots_of_the_readme_are_the_examples_of_the_packages() {
+    for example in [
+        include_str!("../../src/clients/node/examples/echo.js"),
+        include_str!("../../src/clients/python/examples/echo_bot.py"),
+    ] {
+        assert!(README.contains(&format!("\n{example}```")), "{example}");
+    }
 }
 
 #[test]
