@@ -425,6 +425,9 @@ class Connection(TypedDict):
     """The user id of the connection: the messages that it sends have this id as `originatorId`. Null while the id is
     unknown, for an agent whose login does not report the public id, and for a connector, which sends for many
     consumers."""
+    username: NotRequired[str | None]
+    """The login name with which the connection logs in; null for a login that has none, and for a connection that no
+    node runs at the moment."""
     waiting: NotRequired[ConnectionWaiting | None]
 
 
@@ -884,6 +887,9 @@ class Conversation(TypedDict):
     """Unread messages by user id; null if the platform does not report them."""
     participants: list[Participant]
     """The participants of the open dialog, or of MAIN if no dialog is open."""
+    sequence: str
+    """The `sequence` of the conversation's last event. The members contain what that event reports, and nothing of
+    later events. Events show it as text too."""
     skillId: NotRequired[SkillId | None]
     """The skill; `-1` means no skill."""
     stage: NotRequired[Stage | None]
