@@ -27,11 +27,13 @@ pub(super) async fn run<O: Outcome>(
 ) -> anyhow::Result<Vec<O>> {
     let together = usize::try_from(options.together.unwrap_or(together))?;
     let mut outcomes = Box::pin(seeds(options).map(|seed| one(seed, options, &trial)).buffer_unordered(together));
+    let interrupted = tokio::signal::ctrl_c();
+    tokio::pin!(interrupted);
     let mut all = Vec::new();
     loop {
         let outcome = tokio::select! {
             outcome = outcomes.next() => outcome,
-            interrupted = tokio::signal::ctrl_c() => {
+            interrupted = &mut interrupted => {
                 interrupted?;
                 anyhow::bail!("interrupted");
             }
