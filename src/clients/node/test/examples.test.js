@@ -56,7 +56,7 @@ test('echo.js answers every message', async (t) => {
   await platform.close(conversation);
 });
 
-test('model.js answers with what a model says to the dialog, and transfers whom it cannot answer', async (t) => {
+test('model.js answers with the text of a model, and transfers a conversation that it cannot answer', async (t) => {
   const { platform, tertulia } = running;
   const asked = [];
   const model = createServer(async (request, response) => {

@@ -35,7 +35,7 @@ before(async () => {
 });
 after(() => rm(project, { recursive: true, force: true }));
 
-test('the package has what it needs, and neither tests nor examples nor dependencies', async () => {
+test('the package has its modules and types, and neither tests nor examples nor dependencies', async () => {
   const paths = packed.files.map(({ path }) => path);
   for (const needed of [
     'README.md',

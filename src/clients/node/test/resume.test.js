@@ -18,7 +18,7 @@ const LIVES = [1, 2, 4, 8, 12, Infinity];
 /** After how many messages of consumers the service is killed. */
 const KILLS = [12, 30, 48];
 
-test('every message is answered exactly once, in order, whoever is killed', async (t) => {
+test('every message is answered exactly once, in order, although the service and the bot are killed', async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'tertulia-resume-'));
   t.after(() => rm(folder, { recursive: true }));
   const { platform, service } = await startTertulia({ after: (stop) => t.after(stop) });

@@ -1,4 +1,4 @@
-// What `tertulia/testing` starts also ends, whatever happens to the test.
+// The processes that `tertulia/testing` starts also end, whatever happens to the test.
 
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
@@ -77,7 +77,7 @@ async function leftOver(t, act) {
   return readdir(folder);
 }
 
-test('what is started by parts is stopped by the runner of the tests, and leaves no files', async (t) => {
+test('parts that are started alone are stopped by the runner of the tests, and leave no files', async (t) => {
   const stops = [];
   const after = (stop) => stops.unshift(stop);
   const left = await leftOver(t, async () => {
@@ -142,7 +142,7 @@ test('many consumers speak, faults happen, and the ledger has everything', async
   await bot;
 });
 
-test('the program is that of TERTULIA_BIN, or the first on the PATH that is not this package', async (t) => {
+test('TERTULIA_BIN names the program, or else the program is the first on the PATH that is not a script of this package', async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'tertulia-path-'));
   t.after(() => rm(folder, { recursive: true }));
   assert.equal(findProgram({ TERTULIA_BIN: '/some/where', PATH: folder }), '/some/where');

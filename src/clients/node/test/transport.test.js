@@ -107,7 +107,7 @@ test('an answer that is not JSON is not repeated', async () => {
   assert.equal(requests.length, 1);
 });
 
-test('what may not be repeated is sent once, unless it had no effect', async () => {
+test('a request that may not be repeated is sent once, unless it had no effect', async () => {
   for (const act of [
     (tertulia) => tertulia.connection('c').platform('service', 'path', { method: 'POST', body: 'x' }),
     (tertulia) => tertulia.connection('c').intake({}),
@@ -127,14 +127,14 @@ test('what may not be repeated is sent once, unless it had no effect', async () 
   }
 });
 
-test('what the service answers for another service of the platform is returned with any status', async () => {
+test('an answer of another service of the platform is returned with any status', async () => {
   const forwarded = recorded(() => problem(503, 'theirs', {}, { 'x-platform-service': 'service' }));
   assert.equal((await forwarded.tertulia.connection('c').platform('service', 'path')).status, 503);
   const own = recorded(() => problem(404, 'unknown-service'));
   await assert.rejects(own.tertulia.connection('c').platform('service', 'path'), { code: 'unknown-service' });
 });
 
-test('to remove what a lost answer has removed succeeds; to remove what never was fails', async () => {
+test('a removal whose answer was lost succeeds; a removal of an unknown webhook fails', async () => {
   const gone = () => problem(404, 'unknown-webhook');
   const lost = recorded(inTurn(fail, gone));
   assert.equal(await withoutPauses(() => lost.tertulia.webhook('w').delete()), undefined);
@@ -280,7 +280,7 @@ test('rules: which errors are worth repeating', () => {
   }
 });
 
-test('rules: pauses double up to a limit, at random from zero, after what the gateway asks for', () => {
+test('rules: pauses double up to a limit, at random from zero, after the wait that the gateway asks for', () => {
   const most = { random: () => 1 };
   assert.deepEqual(
     [0, 1, 2, 10, 2_000].map((attempt) => jitter(attempt, most)),
