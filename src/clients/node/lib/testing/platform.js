@@ -200,11 +200,6 @@ export class Platform {
     await rm(this.#folder, { recursive: true, force: true });
   }
 
-  /** Ends the stand-in, for `await using`. */
-  async [/** @type {typeof Symbol.asyncDispose} */ (Symbol.asyncDispose ?? Symbol.for('Symbol.asyncDispose'))]() {
-    await this.stop();
-  }
-
   /** @param {string} path */
   async #get(path) {
     return this.#request(path, {});

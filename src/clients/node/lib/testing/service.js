@@ -97,11 +97,6 @@ export class Service {
     await this.#program?.kill();
     await rm(this.#folder, { recursive: true, force: true });
   }
-
-  /** Ends the service, for `await using`. */
-  async [/** @type {typeof Symbol.asyncDispose} */ (Symbol.asyncDispose ?? Symbol.for('Symbol.asyncDispose'))]() {
-    await this.stop();
-  }
 }
 
 /**
