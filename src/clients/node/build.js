@@ -1,5 +1,5 @@
-// Makes `dist`: the types, and the CommonJS form of each module; and copies the licence. The types of the data come from the OpenAPI document of
-// the service that TERTULIA_BIN names.
+// Makes `dist`: the types, and the CommonJS form of each module; and copies the licence. The types of the data come
+// from the OpenAPI document of the service that TERTULIA_BIN names.
 
 import { execFile } from 'node:child_process';
 import { cp, mkdir, readdir, rm, writeFile } from 'node:fs/promises';
@@ -19,7 +19,9 @@ async function files(folder, end) {
   const entries = await readdir(join(root, folder), { recursive: true, withFileTypes: true }).catch(() => []);
   const paths = entries.filter((entry) => entry.isFile() && entry.name.endsWith(end));
   const isExample = (path) => path.split('/').includes('examples');
-  return paths.map((entry) => relative(root, join(entry.parentPath ?? entry.path, entry.name))).filter((path) => !isExample(path));
+  return paths
+    .map((entry) => relative(root, join(entry.parentPath ?? entry.path, entry.name)))
+    .filter((path) => !isExample(path));
 }
 
 /** Writes the types of the service's OpenAPI document. */
@@ -27,13 +29,19 @@ async function describe() {
   const service = await startService();
   try {
     const document = data(await service.tertulia.openapi());
-    await writeFile(join(root, 'lib/openapi.d.ts'), astToString(await openapi(document, { defaultNonNullable: false })));
+    await writeFile(
+      join(root, 'lib/openapi.d.ts'),
+      astToString(await openapi(document, { defaultNonNullable: false })),
+    );
   } finally {
     await service.stop();
   }
 }
 
-/** The schemas of an OpenAPI document, and one more for the query of each operation; the rest would make the types three times as long. */
+/**
+ * The schemas of an OpenAPI document, and one more for the query of each operation; the rest would make the types three
+ * times as long.
+ */
 function data({ paths, components, ...document }) {
   const operations = Object.values(paths).flatMap((item) => Object.values(item));
   const queries = operations.map(({ operationId, parameters = [] }) => {

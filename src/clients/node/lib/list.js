@@ -8,7 +8,10 @@
 export class List {
   #read;
 
-  /** @param {(parameters: { limit?: number, cursor?: string }) => Promise<{ items: Item[], cursor?: string | null, incomplete?: string[] | null }>} read */
+  /**
+   * @param {(parameters: { limit?: number, cursor?: string }) => Promise<{ items: Item[], cursor?: string | null,
+   * incomplete?: string[] | null }>} read
+   */
   constructor(read) {
     this.#read = read;
   }
@@ -16,7 +19,8 @@ export class List {
   /**
    * Reads one page.
    *
-   * @param {{ limit?: number, cursor?: string }} [parameters] at most 1,000 items, 100 by default; the cursor of the page before
+   * @param {{ limit?: number, cursor?: string }} [parameters] at most 1,000 items, 100 by default; the cursor of the
+   *   page before
    */
   async page(parameters = {}) {
     return this.#read(parameters);

@@ -38,12 +38,16 @@ import { Webhook } from './resources/webhook.js';
 
 /**
  * @typedef {object} ReaderOptions
- * @property {string} [after] where to begin if the cursor has no position: an event's id, `earliest` or `latest`, the default
+ * @property {string} [after] where to begin if the cursor has no position: an event's id, `earliest` or `latest`, the
+ *   default
  * @property {import('./events/cursor.js').Cursor} [cursor] keeps the reader's position
- * @property {string} [name] a prefix of the keys of this reader's commands, if another reader answers the same events; at most 16 characters
+ * @property {string} [name] a prefix of the keys of this reader's commands, if another reader answers the same events;
+ *   at most 16 characters
  * @property {AbortSignal} [signal] ends the reader
- * @property {number} [silence] the gateway sends something every 15 s; a stream that is silent for longer than this is broken; in milliseconds, 40,000 by default
- * @property {(interruption: import('./events/follow.js').Interruption) => void} [onInterruption] called each time the stream ends, before the pause that precedes the next attempt
+ * @property {number} [silence] the gateway sends something every 15 s; a stream that is silent for longer than this is
+ *   broken; in milliseconds, 40,000 by default
+ * @property {(interruption: import('./events/follow.js').Interruption) => void} [onInterruption] called each time the
+ *   stream ends, before the pause that precedes the next attempt
  */
 
 /**
@@ -65,9 +69,9 @@ export class Tertulia {
   }
 
   /**
-   * Follows the events, over reconnects, until the loop breaks or a signal aborts. With a cursor, an event's position is
-   * saved when the next event is asked for, that is after the loop's body has ended: a reader that is killed gets the
-   * event again. Actions of the event itself, such as `event.reply(…)`, then act once.
+   * Follows the events, over reconnects, until the loop breaks or a signal aborts. With a cursor, an event's position
+   * is saved when the next event is asked for, that is after the loop's body has ended: a reader that is killed gets
+   * the event again. Actions of the event itself, such as `event.reply(…)`, then act once.
    *
    * A `tertulia.gap` event says that events are missing. To end a call of `next` that waits, abort the signal.
    *
@@ -89,9 +93,9 @@ export class Tertulia {
   }
 
   /**
-   * Runs a bot: handles events of many conversations at once, and events of one conversation in order. With a cursor, the saved
-   * position is never after an event that is not done: a bot that is killed gets the event again, and the answers of the
-   * event itself, such as `event.reply(…)`, act once.
+   * Runs a bot: handles events of many conversations at once, and events of one conversation in order. With a cursor,
+   * the saved position is never after an event that is not done: a bot that is killed gets the event again, and the
+   * answers of the event itself, such as `event.reply(…)`, act once.
    *
    * A handler that fails runs again after a pause.
    *
@@ -99,7 +103,8 @@ export class Tertulia {
    * @param {(event: EventOf<Type>, run: import('./events/bot.js').Run) => unknown} handler
    * @param {EventFilter<Type> & ReaderOptions & import('./events/bot.js').BotOptions<EventOf<Type>>} [options]
    * @returns {Promise<void>} resolves when `signal` has aborted and the handlers that ran have ended
-   * @throws {unknown} the error of an event that was given up, if there is no option `failed`; an error of the cursor; the gateway refuses the stream
+   * @throws {unknown} the error of an event that was given up, if there is no option `failed`; an error of the cursor;
+   *   the gateway refuses the stream
    */
   async bot(handler, options = {}) {
     const { cursor, name, signal, atOnce, ahead, timeout, attempts, patience, failed, ...reader } = options;
@@ -150,11 +155,13 @@ export class Tertulia {
   /**
    * Opens a WebSocket on which each message is one event as JSON. It does not reconnect; {@link events} does.
    *
-   * @param {EventFilter & { after?: string, WebSocket?: any }} [options] the class that makes the socket; the global one by default
+   * @param {EventFilter & { after?: string, WebSocket?: any }} [options] the class that makes the socket; the global
+   *   one by default
    * @returns {Promise<WebSocket>}
    */
   async socket({ connection, conversation, type, after, WebSocket = globalThis.WebSocket } = {}) {
-    if (WebSocket === undefined) throw new TypeError('there is no global WebSocket: give a class as the option WebSocket');
+    if (WebSocket === undefined)
+      throw new TypeError('there is no global WebSocket: give a class as the option WebSocket');
     const token = await this.#transport.token();
     const protocols = token === undefined ? ['tertulia'] : ['tertulia', `bearer.${base64url(token)}`];
     const address = `${this.url.replace(/^http/, 'ws')}/v1/events/socket${query({ connection, conversation, type, after })}`;
@@ -205,7 +212,8 @@ export class Tertulia {
    * One conversation, by its id.
    *
    * @param {string} id
-   * @param {{ connection?: string }} [options] the connection that acts; needed if several connections see the conversation
+   * @param {{ connection?: string }} [options] the connection that acts; needed if several connections see the
+   *   conversation
    */
   conversation(id, { connection } = {}) {
     return new Conversation(this.#transport, id, { connection });
@@ -449,7 +457,13 @@ export class Tertulia {
 
   /** @param {EventFilter & ReaderOptions} options */
   #follow({ connection, conversation, type, after, signal, silence, onInterruption }) {
-    return follow(this.#transport, { filter: { connection, conversation, type }, after, signal, silence, onInterruption });
+    return follow(this.#transport, {
+      filter: { connection, conversation, type },
+      after,
+      signal,
+      silence,
+      onInterruption,
+    });
   }
 
   /**
@@ -489,7 +503,8 @@ function base64url(text) {
 /**
  * Makes the client of a gateway. Nothing is requested until a method is called.
  *
- * @param {ConnectOptions} [options] `url` and `token` are the environment's `TERTULIA_URL` and `TERTULIA_TOKEN` by default
+ * @param {ConnectOptions} [options] `url` and `token` are the environment's `TERTULIA_URL` and `TERTULIA_TOKEN` by
+ *   default
  * @throws {TypeError} there is no address
  */
 export function connect(options = {}) {

@@ -29,7 +29,10 @@ export type EventOf<Type extends EventType = EventType> = EventJsonOf<Type> & Ev
 /** Any event. */
 export type Event = EventOf<EventType>;
 
-/** The result of a command. `repeated` is true if an earlier run of the event's handler has used the command's key already. */
+/**
+ * The result of a command. `repeated` is true if an earlier run of the event's handler has used the command's key
+ * already.
+ */
 export type Repeatable<Result> = Result & { key: string; repeated?: true };
 
 /** A bulk job to start. The filter needs a condition, or `all: true`. */

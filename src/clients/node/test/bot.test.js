@@ -1,4 +1,5 @@
-// A bot handles events of many conversations at once, in order within each, and its position never passes an unfinished event.
+// A bot handles events of many conversations at once, in order within each, and its position never passes an unfinished
+// event.
 
 import assert from 'node:assert/strict';
 import { mock, test } from 'node:test';
@@ -8,10 +9,11 @@ import { Progress } from '../lib/events/progress.js';
 import { gateway, item, stream } from './support/gateway.js';
 
 /** Events `e-1`, `e-2`, … of the conversations in `subjects`; a heartbeat for each dash. */
-const events = (subjects) => subjects.split('').map((subject, number) => {
-  const id = `e-${number + 1}`;
-  return { id, event: subject === '-' ? undefined : { id, subject } };
-});
+const events = (subjects) =>
+  subjects.split('').map((subject, number) => {
+    const id = `e-${number + 1}`;
+    return { id, event: subject === '-' ? undefined : { id, subject } };
+  });
 
 /** Something that the test ends. */
 function open() {
@@ -25,7 +27,12 @@ function start(items, handle, { save, ...options } = {}) {
   const saved = [];
   const controller = new AbortController();
   const read = [];
-  const bot = new Bot({ make: (json) => ({ ...json }), handle, save: save ?? ((position) => void saved.push(position)), options });
+  const bot = new Bot({
+    make: (json) => ({ ...json }),
+    handle,
+    save: save ?? ((position) => void saved.push(position)),
+    options,
+  });
   async function* reader(signal) {
     for (const each of items) {
       if (signal.aborted) return;
@@ -116,17 +123,24 @@ test('a heartbeat moves the position only after the events before it', async () 
 test('a bot that is stopped waits for the handlers that run, and begins none', async () => {
   const run = open();
   const begun = [];
-  const bot = start(events('aab'), ({ id }, { signal }) => {
-    begun.push([id, signal]);
-    return run.promise;
-  }, { atOnce: 1 });
+  const bot = start(
+    events('aab'),
+    ({ id }, { signal }) => {
+      begun.push([id, signal]);
+      return run.promise;
+    },
+    { atOnce: 1 },
+  );
   await settle();
   bot.stop();
   await settle();
   assert.ok(begun[0][1].aborted);
   run.resolve();
   await bot.done;
-  assert.deepEqual(begun.map(([id]) => id), ['e-1']);
+  assert.deepEqual(
+    begun.map(([id]) => id),
+    ['e-1'],
+  );
   assert.deepEqual(bot.saved, ['e-1']);
 });
 
@@ -143,7 +157,11 @@ test('a handler that fails runs again, with an event that has no used keys', asy
       mock.timers.tick(1_000);
       await settle();
     }
-    assert.deepEqual(runs, [[undefined, 1], [undefined, 2], [undefined, 3]]);
+    assert.deepEqual(runs, [
+      [undefined, 1],
+      [undefined, 2],
+      [undefined, 3],
+    ]);
     bot.stop();
     await bot.done;
   } finally {
@@ -155,11 +173,15 @@ test('an event that fails too often ends the bot, and the position stays before 
   mock.timers.enable({ apis: ['setTimeout', 'Date'] });
   try {
     let runs = 0;
-    const bot = start(events('ab'), ({ id }) => {
-      if (id === 'e-1') return;
-      runs += 1;
-      throw new Error('poison');
-    }, { attempts: 2 });
+    const bot = start(
+      events('ab'),
+      ({ id }) => {
+        if (id === 'e-1') return;
+        runs += 1;
+        throw new Error('poison');
+      },
+      { attempts: 2 },
+    );
     let error;
     bot.done.catch((failure) => (error = failure));
     while (error === undefined) {
@@ -176,9 +198,13 @@ test('an event that fails too often ends the bot, and the position stays before 
 
 test('a bot with the option failed continues after an event that it gives up', async () => {
   const failed = [];
-  const bot = start(events('ab'), ({ id }) => {
-    if (id === 'e-1') throw new Error('poison');
-  }, { attempts: 1, failed: (error, event) => void failed.push([error.message, event.id]) });
+  const bot = start(
+    events('ab'),
+    ({ id }) => {
+      if (id === 'e-1') throw new Error('poison');
+    },
+    { attempts: 1, failed: (error, event) => void failed.push([error.message, event.id]) },
+  );
   await settle();
   assert.deepEqual(failed, [['poison', 'e-1']]);
   assert.equal(bot.saved.at(-1), 'e-2');
@@ -188,25 +214,34 @@ test('a bot with the option failed continues after an event that it gives up', a
 
 test('an event whose conversation takes no command any more is given up with a warning, and the bot continues', async (t) => {
   const warn = t.mock.method(console, 'warn', () => {});
-  const bot = start(events('abc'), ({ id }) => {
-    if (id === 'e-1') throw new ProblemError(409, { code: 'no-open-dialog', detail: 'the dialog is closed' });
-    if (id === 'e-2') throw new ProblemError(400, { code: 'bad-request' });
-  }, { attempts: 1 });
+  const bot = start(
+    events('abc'),
+    ({ id }) => {
+      if (id === 'e-1') throw new ProblemError(409, { code: 'no-open-dialog', detail: 'the dialog is closed' });
+      if (id === 'e-2') throw new ProblemError(400, { code: 'bad-request' });
+    },
+    { attempts: 1 },
+  );
   await assert.rejects(bot.done, { code: 'bad-request' });
   assert.deepEqual(bot.saved, ['e-1']);
-  assert.deepEqual(warn.mock.calls.map(({ arguments: [text] }) => text), [
-    'tertulia: event e-1 was given up: no-open-dialog: the dialog is closed',
-  ]);
+  assert.deepEqual(
+    warn.mock.calls.map(({ arguments: [text] }) => text),
+    ['tertulia: event e-1 was given up: no-open-dialog: the dialog is closed'],
+  );
 });
 
 test('while the gateway cannot be reached, the handler runs again without a limit', async () => {
   mock.timers.enable({ apis: ['setTimeout', 'Date'] });
   try {
     let runs = 0;
-    const bot = start(events('a'), () => {
-      runs += 1;
-      if (runs <= 20) throw [new UnreachableError('x'), new TimeoutError('x')][runs % 2];
-    }, { attempts: 1, patience: 1_000 });
+    const bot = start(
+      events('a'),
+      () => {
+        runs += 1;
+        if (runs <= 20) throw [new UnreachableError('x'), new TimeoutError('x')][runs % 2];
+      },
+      { attempts: 1, patience: 1_000 },
+    );
     while (bot.saved.length === 0) {
       mock.timers.tick(5_000);
       await settle();
@@ -224,10 +259,14 @@ test('while the gateway is overloaded, the handler runs again without a count, u
   try {
     let runs = 0;
     const away = [new ProblemError(503, { code: 'stopping' }), new ProblemError(429, {})];
-    const bot = start(events('a'), () => {
-      runs += 1;
-      throw away[runs % 2];
-    }, { attempts: 1, patience: 60_000 });
+    const bot = start(
+      events('a'),
+      () => {
+        runs += 1;
+        throw away[runs % 2];
+      },
+      { attempts: 1, patience: 60_000 },
+    );
     let error;
     bot.done.catch((failure) => (error = failure));
     while (error === undefined) {
@@ -246,11 +285,15 @@ test('a handler that does not end is given up without another run, because it ma
   try {
     let signal;
     let runs = 0;
-    const bot = start(events('a'), (_, run) => {
-      runs += 1;
-      ({ signal } = run);
-      return new Promise(() => {});
-    }, { timeout: 5_000 });
+    const bot = start(
+      events('a'),
+      (_, run) => {
+        runs += 1;
+        ({ signal } = run);
+        return new Promise(() => {});
+      },
+      { timeout: 5_000 },
+    );
     await settle();
     mock.timers.tick(5_000);
     await assert.rejects(bot.done, { code: 'timeout', message: /e-1 did not end within 5000 ms/ });
@@ -270,10 +313,16 @@ test('positions are saved one at a time, the newest first, and a failed save end
   };
   const bot = start(events('abcd'), () => {}, { save });
   await settle();
-  assert.deepEqual(saves.map(({ position }) => position), ['e-1']);
+  assert.deepEqual(
+    saves.map(({ position }) => position),
+    ['e-1'],
+  );
   saves[0].resolve();
   await settle();
-  assert.deepEqual(saves.map(({ position }) => position), ['e-1', 'e-4']);
+  assert.deepEqual(
+    saves.map(({ position }) => position),
+    ['e-1', 'e-4'],
+  );
   saves[1].reject(new Error('disk full'));
   await assert.rejects(bot.done, /disk full/);
 });
@@ -294,15 +343,21 @@ test('progress reports the newest position before which all is done', () => {
 
 test('a refused stream ends the bot with its error, and a signal of the client without one', async (t) => {
   const refused = await gateway(t, (response) => response.writeHead(403).end());
-  await assert.rejects(refused.tertulia.bot(() => {}), { code: 'http-403' });
+  await assert.rejects(
+    refused.tertulia.bot(() => {}),
+    { code: 'http-403' },
+  );
   const controller = new AbortController();
   const open = await gateway(t, (response) => {
     stream(response).write(item(1, 'message'));
   });
   const handled = [];
-  await open.tertulia.bot((event) => {
-    handled.push(event.id);
-    controller.abort();
-  }, { signal: controller.signal });
+  await open.tertulia.bot(
+    (event) => {
+      handled.push(event.id);
+      controller.abort();
+    },
+    { signal: controller.signal },
+  );
   assert.deepEqual(handled, ['e-1']);
 });

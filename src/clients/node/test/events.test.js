@@ -33,7 +33,11 @@ test('the stream is asked for with the filter, the token and the position', asyn
     ['/v1/events', undefined],
     ['/v1/events', 'e-8'],
   ]);
-  assert.ok(requests.every(({ headers }) => headers.authorization === 'Bearer secret' && headers.accept === 'text/event-stream'));
+  assert.ok(
+    requests.every(
+      ({ headers }) => headers.authorization === 'Bearer secret' && headers.accept === 'text/event-stream',
+    ),
+  );
 });
 
 test('a stream that ends or breaks is resumed after its last event or heartbeat', async (t) => {
@@ -47,15 +51,26 @@ test('a stream that ends or breaks is resumed after its last event or heartbeat'
   const interruptions = [];
   const events = tertulia.events({ after: 'e-0', onInterruption: (interruption) => interruptions.push(interruption) });
   assert.deepEqual(await take(events, 4), ['e-1', 'e-2', 'e-3', 'e-6']);
-  assert.deepEqual(requests.map(({ headers }) => headers['last-event-id']), ['e-0', 'e-2', 'e-5', 'e-5']);
-  assert.deepEqual(interruptions.map(({ attempt, error }) => [attempt, error?.code]), [[1, undefined], [1, 'unreachable'], [2, undefined]]);
+  assert.deepEqual(
+    requests.map(({ headers }) => headers['last-event-id']),
+    ['e-0', 'e-2', 'e-5', 'e-5'],
+  );
+  assert.deepEqual(
+    interruptions.map(({ attempt, error }) => [attempt, error?.code]),
+    [
+      [1, undefined],
+      [1, 'unreachable'],
+      [2, undefined],
+    ],
+  );
 });
 
 test('a gateway that is away or overloaded is tried again', async (t) => {
   const { requests, tertulia } = await gateway(t, (response, request, number) => {
     if (number === 0) return stream(response).end();
     if (number === 1) return request.socket.destroy();
-    if (number === 2) return response.writeHead(503, { 'content-type': 'application/problem+json' }).end('{"code":"too-many-streams"}');
+    if (number === 2)
+      return response.writeHead(503, { 'content-type': 'application/problem+json' }).end('{"code":"too-many-streams"}');
     return stream(response).write(item(1, 'message'));
   });
   assert.deepEqual(await take(tertulia.events(), 1), ['e-1']);
@@ -64,7 +79,10 @@ test('a gateway that is away or overloaded is tried again', async (t) => {
 
 test('a refused stream is an error', async (t) => {
   const { tertulia } = await gateway(t, (response) =>
-    response.writeHead(401, { 'content-type': 'application/problem+json' }).end('{"code":"unauthenticated","status":401}'));
+    response
+      .writeHead(401, { 'content-type': 'application/problem+json' })
+      .end('{"code":"unauthenticated","status":401}'),
+  );
   await assert.rejects(take(tertulia.events(), 1), { code: 'unauthenticated', status: 401 });
 });
 
@@ -111,15 +129,23 @@ test('break closes the connection', async (t) => {
 });
 
 test('an event is saved when the next one is asked for, and a heartbeat at once', async (t) => {
-  const { tertulia } = await gateway(t, (response) => stream(response).write(item(4) + item(5, 'message') + item(6, 'message') + item(7) + item(8, 'message')));
+  const { tertulia } = await gateway(t, (response) =>
+    stream(response).write(item(4) + item(5, 'message') + item(6, 'message') + item(7) + item(8, 'message')),
+  );
   const cursor = memoryCursor();
   const taken = await take(tertulia.events({ cursor }), 3, cursor);
-  assert.deepEqual(taken, [['e-5', 'e-4'], ['e-6', 'e-5'], ['e-8', 'e-7']]);
+  assert.deepEqual(taken, [
+    ['e-5', 'e-4'],
+    ['e-6', 'e-5'],
+    ['e-8', 'e-7'],
+  ]);
   assert.equal(cursor.load(), 'e-7', 'the loop broke before it had handled the last event');
 });
 
 test('a gap is an event', async (t) => {
-  const { tertulia } = await gateway(t, (response) => stream(response).write(item(9, 'gap', { data: { missed: 3, snapshot: '/v1/conversations' } })));
+  const { tertulia } = await gateway(t, (response) =>
+    stream(response).write(item(9, 'gap', { data: { missed: 3, snapshot: '/v1/conversations' } })),
+  );
   for await (const event of tertulia.events({ type: 'message', after: 'e-1' })) {
     assert.equal(event.type, 'tertulia.gap');
     assert.equal(event.data.missed, 3);
@@ -129,12 +155,23 @@ test('a gap is an event', async (t) => {
 
 test('an event has the members of its JSON, and actions with keys of its own', async (t) => {
   const { requests, tertulia } = await gateway(t, (response, { url }) => {
-    if (url.startsWith('/v1/events')) return stream(response).write(item(1, 'message') + item(2, 'connection.resumed', { subject: undefined }));
+    if (url.startsWith('/v1/events'))
+      return stream(response).write(item(1, 'message') + item(2, 'connection.resumed', { subject: undefined }));
     return response.end('{"sequence":1}');
   });
   const events = tertulia.events({ name: 'shop' });
   const { value: event } = await events.next();
-  assert.deepEqual(Object.keys(event), ['specversion', 'id', 'source', 'subject', 'connection', 'type', 'time', 'datacontenttype', 'data']);
+  assert.deepEqual(Object.keys(event), [
+    'specversion',
+    'id',
+    'source',
+    'subject',
+    'connection',
+    'type',
+    'time',
+    'datacontenttype',
+    'data',
+  ]);
   await event.reply('one');
   await event.reply({ text: 'two', private: true });
   await event.conversation.close();

@@ -20,7 +20,9 @@ before(async () => {
   await cp(join(root, 'examples'), folder, { recursive: true });
   await mkdir(join(folder, 'node_modules'));
   await symlink(root, join(folder, 'node_modules/tertulia'));
-  running = await startTertulia({ connections: [{ id: 'bots-1', login: { username: 'bot1' }, rings: 'accept', agent_state: 'ONLINE' }] });
+  running = await startTertulia({
+    connections: [{ id: 'bots-1', login: { username: 'bot1' }, rings: 'accept', agent_state: 'ONLINE' }],
+  });
 });
 after(async () => {
   await running?.stop();
@@ -36,7 +38,12 @@ async function example(t, name, environment = {}) {
     if (bot.exitCode === null && bot.signalCode === null) await once(bot, 'exit');
   });
   const cursor = join(folder, name.replace('.js', '.cursor'));
-  await running.platform.until(() => readFile(cursor).then(() => true, () => false));
+  await running.platform.until(() =>
+    readFile(cursor).then(
+      () => true,
+      () => false,
+    ),
+  );
 }
 
 test('echo.js answers every message', async (t) => {
@@ -49,7 +56,7 @@ test('echo.js answers every message', async (t) => {
   await platform.close(conversation);
 });
 
-test('model.js answers with what a model says to the dialog, and transfers whom it cannot answer', async (t) => {
+test('model.js answers with the text of a model, and transfers a conversation that it cannot answer', async (t) => {
   const { platform, tertulia } = running;
   const asked = [];
   const model = createServer(async (request, response) => {
@@ -57,7 +64,9 @@ test('model.js answers with what a model says to the dialog, and transfers whom 
     asked.push({ url: request.url, messages });
     const { content } = messages.at(-1);
     if (content === 'impossible') return response.writeHead(500).end();
-    return response.end(JSON.stringify({ choices: [{ message: { role: 'assistant', content: `An answer to ${content}` } }] }));
+    return response.end(
+      JSON.stringify({ choices: [{ message: { role: 'assistant', content: `An answer to ${content}` } }] }),
+    );
   });
   model.listen(0, '127.0.0.1');
   await once(model, 'listening');

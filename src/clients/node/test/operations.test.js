@@ -15,12 +15,18 @@ const webhook = (tertulia) => tertulia.webhook('webhook/1');
 const job = (tertulia) => tertulia.bulkJob('job/1');
 const letter = (tertulia) => tertulia.deadLetter('letter/1');
 const node = (tertulia) => tertulia.node('node/1');
-const platform = (method) => (tertulia) => connection(tertulia).platform('service/1', '/path/1?v=1', { method, body: 'x' });
+const platform = (method) => (tertulia) =>
+  connection(tertulia).platform('service/1', '/path/1?v=1', { method, body: 'x' });
 
 /** A WebSocket that tells the recorded client where it connects. */
 function socket(tertulia, requests) {
   const WebSocket = function (address, protocols) {
-    requests.push({ method: 'GET', url: new URL(address), protocols, headers: { 'sec-websocket-protocol': 'tertulia' } });
+    requests.push({
+      method: 'GET',
+      url: new URL(address),
+      protocols,
+      headers: { 'sec-websocket-protocol': 'tertulia' },
+    });
   };
   return tertulia.socket({ ...filter, WebSocket });
 }
@@ -74,7 +80,8 @@ const CALLS = {
   joinConversation: (tertulia) => conversation(tertulia).join('MANAGER', act),
   leaveConversation: (tertulia) => conversation(tertulia).leave({}, act),
   setManualDeadline: (tertulia) => conversation(tertulia).manualEttr(new Date(1_790_000_000_000), act),
-  listMessages: (tertulia) => conversation(tertulia).messages({ dialog: 'd', sequenceMin: 0, sequenceMax: 9, maxQuantity: 5 }),
+  listMessages: (tertulia) =>
+    conversation(tertulia).messages({ dialog: 'd', sequenceMin: 0, sequenceMax: 9, maxQuantity: 5 }),
   sendMessage: (tertulia) => conversation(tertulia).send('hello', act),
   setNote: (tertulia) => conversation(tertulia).note('a note', act),
   markRead: (tertulia) => conversation(tertulia).read([1, 2], act),
@@ -121,7 +128,10 @@ before(async () => {
   service = await startService();
   const document = await service.tertulia.openapi();
   const methods = Object.entries(document.paths).flatMap(([path, item]) =>
-    Object.entries(item).map(([method, operation]) => [operation.operationId, { method: method.toUpperCase(), path, ...operation }]),
+    Object.entries(item).map(([method, operation]) => [
+      operation.operationId,
+      { method: method.toUpperCase(), path, ...operation },
+    ]),
   );
   operations = Object.fromEntries(methods);
 });
@@ -154,5 +164,8 @@ for (const [id, call] of Object.entries(CALLS)) {
 }
 
 function names(parameters, place) {
-  return parameters.filter((parameter) => parameter.in === place).map(({ name }) => name).sort();
+  return parameters
+    .filter((parameter) => parameter.in === place)
+    .map(({ name }) => name)
+    .sort();
 }

@@ -26,21 +26,36 @@ let packed;
 
 before(async () => {
   project = await mkdtemp(join(tmpdir(), 'tertulia-package-'));
-  const { stdout } = await run('npm', ['pack', '--ignore-scripts', '--json', '--pack-destination', project], { cwd: root });
+  const { stdout } = await run('npm', ['pack', '--ignore-scripts', '--json', '--pack-destination', project], {
+    cwd: root,
+  });
   [packed] = JSON.parse(stdout);
   await writeFile(join(project, 'package.json'), '{ "name": "empty", "private": true }');
   await inProject('npm', 'install', '--offline', '--no-audit', '--no-fund', `./${packed.filename}`);
 });
 after(() => rm(project, { recursive: true, force: true }));
 
-test('the package has what it needs, and neither tests nor examples nor dependencies', async () => {
+test('the package has its modules and types, and neither tests nor examples nor dependencies', async () => {
   const paths = packed.files.map(({ path }) => path);
-  for (const needed of ['README.md', 'LICENSE', 'bin/tertulia.js', 'lib/index.js', 'dist/cjs/lib/index.js', 'dist/types/lib/index.d.ts', 'dist/types/lib/openapi.d.ts']) {
+  for (const needed of [
+    'README.md',
+    'LICENSE',
+    'bin/tertulia.js',
+    'lib/index.js',
+    'dist/cjs/lib/index.js',
+    'dist/types/lib/index.d.ts',
+    'dist/types/lib/openapi.d.ts',
+  ]) {
     assert.ok(paths.includes(needed), `${needed} is missing`);
   }
-  const unwanted = paths.filter((path) => /(^|\/)(tests?|examples|node_modules)\//.test(path) || /build\.js|tsconfig/.test(path));
+  const unwanted = paths.filter(
+    (path) => /(^|\/)(tests?|examples|node_modules)\//.test(path) || /build\.js|tsconfig/.test(path),
+  );
   assert.deepEqual(unwanted, []);
-  assert.deepEqual(await readdir(join(project, 'node_modules')).then((names) => names.filter((name) => !name.startsWith('.'))), ['tertulia']);
+  assert.deepEqual(
+    await readdir(join(project, 'node_modules')).then((names) => names.filter((name) => !name.startsWith('.'))),
+    ['tertulia'],
+  );
 });
 
 const USE = `
@@ -58,7 +73,12 @@ const USE = `
   }
   console.log(typeof connect, typeof memoryCursor, typeof fileCursor, typeof createConnection);
 `;
-const NAMES = { tertulia: 'connect, memoryCursor', 'tertulia/node': 'fileCursor', 'tertulia/testing': 'startTertulia', 'tertulia/lp-messaging-sdk': 'createConnection' };
+const NAMES = {
+  tertulia: 'connect, memoryCursor',
+  'tertulia/node': 'fileCursor',
+  'tertulia/testing': 'startTertulia',
+  'tertulia/lp-messaging-sdk': 'createConnection',
+};
 const USED = 'from the package\nfunction function function function\n';
 
 test('it is used by import', async () => {
@@ -87,13 +107,29 @@ test('its types compile in strict mode: for both kinds of modules, for browsers,
   await symlink(join(root, 'node_modules/@types'), join(project, 'node_modules/@types'));
   await symlink(join(root, 'node_modules/undici-types'), join(project, 'node_modules/undici-types'));
   const node = ['--lib', 'es2022', '--types', 'node'];
-  await compile(names.flatMap((name) => [`${name}.mts`, `${name}.cts`]), '--module', 'nodenext', ...node);
+  await compile(
+    names.flatMap((name) => [`${name}.mts`, `${name}.cts`]),
+    '--module',
+    'nodenext',
+    ...node,
+  );
   const old = ['--module', 'commonjs', '--moduleResolution', 'node10', '--esModuleInterop', '--skipLibCheck'];
-  await compile(names.map((name) => `${name}.ts`), ...old, ...node);
+  await compile(
+    names.map((name) => `${name}.ts`),
+    ...old,
+    ...node,
+  );
 });
 
 test('the entry for browsers needs nothing of Node', async () => {
-  const built = await build({ entryPoints: [join(project, 'node_modules/tertulia/lib/index.js')], bundle: true, write: false, platform: 'browser', format: 'esm', logLevel: 'silent' });
+  const built = await build({
+    entryPoints: [join(project, 'node_modules/tertulia/lib/index.js')],
+    bundle: true,
+    write: false,
+    platform: 'browser',
+    format: 'esm',
+    logLevel: 'silent',
+  });
   assert.equal(built.outputFiles.length, 1);
 });
 

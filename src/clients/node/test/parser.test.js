@@ -8,7 +8,8 @@ const pieces = (texts) => {
   return texts.flatMap((text) => parser.take(text));
 };
 
-const STREAM = 'retry: 700\nid: e-0\n: heartbeat\n\nid: e-1\ndata: {"a":\ndata: "ü€😀"}\n\nid: e-2\r\ndata:x\r\n\r\ndata\r\r';
+const STREAM =
+  'retry: 700\nid: e-0\n: heartbeat\n\nid: e-1\ndata: {"a":\ndata: "ü€😀"}\n\nid: e-2\r\ndata:x\r\n\r\ndata\r\r';
 const ITEMS = [
   { id: 'e-0', data: null },
   { id: 'e-1', data: '{"a":\n"ü€😀"}' },
@@ -23,7 +24,8 @@ test('events, heartbeats and every kind of line end are parsed', () => {
 });
 
 test('a stream may be split anywhere', () => {
-  for (let at = 0; at <= STREAM.length; at += 1) assert.deepEqual(pieces([STREAM.slice(0, at), STREAM.slice(at)]), ITEMS);
+  for (let at = 0; at <= STREAM.length; at += 1)
+    assert.deepEqual(pieces([STREAM.slice(0, at), STREAM.slice(at)]), ITEMS);
   assert.deepEqual(pieces([...STREAM.split('')]), ITEMS);
 });
 
@@ -36,7 +38,10 @@ test('comments and unknown fields are ignored, and one space after the colon', (
 });
 
 test('an id lasts until the next one, and one with NUL is ignored', () => {
-  assert.deepEqual(whole('id: e-1\n\nid: a\0b\ndata: x\n\n'), [{ id: 'e-1', data: null }, { id: 'e-1', data: 'x' }]);
+  assert.deepEqual(whole('id: e-1\n\nid: a\0b\ndata: x\n\n'), [
+    { id: 'e-1', data: null },
+    { id: 'e-1', data: 'x' },
+  ]);
 });
 
 test('nothing to report is no item, and a retry that is no number is ignored', () => {

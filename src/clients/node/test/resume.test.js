@@ -18,7 +18,7 @@ const LIVES = [1, 2, 4, 8, 12, Infinity];
 /** After how many messages of consumers the service is killed. */
 const KILLS = [12, 30, 48];
 
-test('every message is answered exactly once, in order, whoever is killed', async (t) => {
+test('every message is answered exactly once, in order, although the service and the bot are killed', async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'tertulia-resume-'));
   t.after(() => rm(folder, { recursive: true }));
   const { platform, service } = await startTertulia({ after: (stop) => t.after(stop) });
@@ -26,7 +26,12 @@ test('every message is answered exactly once, in order, whoever is killed', asyn
   let begun = 0;
   const lives = (async () => {
     for (const life of LIVES) {
-      const env = { ...process.env, TERTULIA_URL: service.url, CURSOR: join(folder, 'cursor'), LIVES_FOR: String(life) };
+      const env = {
+        ...process.env,
+        TERTULIA_URL: service.url,
+        CURSOR: join(folder, 'cursor'),
+        LIVES_FOR: String(life),
+      };
       bot = spawn(process.execPath, [BOT], { env, stdio: 'inherit' });
       begun += 1;
       const [, signal] = await once(bot, 'exit');
@@ -48,7 +53,10 @@ test('every message is answered exactly once, in order, whoever is killed', asyn
   const expected = Array.from({ length: MESSAGES }, (_, number) => `${number}`);
   for (const conversation of conversations) {
     const answers = await platform.answers(conversation, { count: MESSAGES, timeout: 30_000 });
-    assert.deepEqual(answers.map((text) => text.split(',')[0]), expected);
+    assert.deepEqual(
+      answers.map((text) => text.split(',')[0]),
+      expected,
+    );
   }
   await platform.until(() => begun === LIVES.length);
   bot.kill('SIGTERM');

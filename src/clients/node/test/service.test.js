@@ -13,7 +13,11 @@ before(async () => {
   const consumer = { id: 'consumer', role: 'consumer' };
   const monitor = { id: 'monitor', login: { username: 'bot2' }, subscribe: { agents: 'all' } };
   const bots = { id: 'bots', login: { username: 'bot1' }, rings: 'accept', agent_state: 'ONLINE' };
-  running = await startTertulia({ connections: [bots, consumer, monitor], token: 'of-the-test', settings: { webhooks: { allow_internal: true } } });
+  running = await startTertulia({
+    connections: [bots, consumer, monitor],
+    token: 'of-the-test',
+    settings: { webhooks: { allow_internal: true } },
+  });
   ({ platform, tertulia } = running);
 });
 after(() => running?.stop());
@@ -22,18 +26,24 @@ after(() => running?.stop());
 async function taken() {
   const id = await platform.open();
   await platform.say(id, 'hello');
-  await platform.until(async () => (await tertulia.conversations({ connection: 'bots' }).all()).some(({ conversationId }) => conversationId === id));
+  await platform.until(async () =>
+    (await tertulia.conversations({ connection: 'bots' }).all()).some(({ conversationId }) => conversationId === id),
+  );
   return { id, conversation: tertulia.connection('bots').conversation(id) };
 }
 
 /** The texts of agents' messages. */
-const said = async (id) => (await platform.ledger(id)).filter(({ role, text }) => role !== 'CONSUMER' && text !== null).map(({ text }) => text);
+const said = async (id) =>
+  (await platform.ledger(id)).filter(({ role, text }) => role !== 'CONSUMER' && text !== null).map(({ text }) => text);
 
 test('a bot answers every message, in order', async () => {
   const stop = new AbortController();
-  const bot = tertulia.bot(async (event) => {
-    if (event.data.role === 'CONSUMER') await event.reply(`You said: ${event.data.body}`);
-  }, { connection: 'bots', type: 'message', signal: stop.signal, after: 'earliest', name: 'echo' });
+  const bot = tertulia.bot(
+    async (event) => {
+      if (event.data.role === 'CONSUMER') await event.reply(`You said: ${event.data.body}`);
+    },
+    { connection: 'bots', type: 'message', signal: stop.signal, after: 'earliest', name: 'echo' },
+  );
   const ids = await Promise.all([1, 2, 3].map(() => platform.open()));
   for (const text of ['one', 'two', 'three']) await Promise.all(ids.map((id) => platform.say(id, text)));
   for (const id of ids) {
@@ -46,7 +56,13 @@ test('a bot answers every message, in order', async () => {
 test('a handler that runs again says nothing twice, also in other words', async () => {
   const { id } = await taken();
   const first = async () => {
-    for await (const event of tertulia.events({ connection: 'bots', conversation: id, type: 'message', after: 'earliest' })) return event;
+    for await (const event of tertulia.events({
+      connection: 'bots',
+      conversation: id,
+      type: 'message',
+      after: 'earliest',
+    }))
+      return event;
   };
   const event = await first();
   assert.deepEqual(await event.reply('said once'), { key: `${event.id}/0`, sequence: 1 });
@@ -83,7 +99,10 @@ test('the commands of a conversation', async () => {
   const { sequence } = await conversation.send('in public', { key: 'mine' });
   assert.deepEqual(await conversation.send('in public', { key: 'mine' }), { key: 'mine', sequence });
   const messages = await conversation.messages();
-  assert.deepEqual(messages.filter(({ body }) => typeof body === 'string').map(({ body }) => body), ['hello', 'in private', 'in public']);
+  assert.deepEqual(
+    messages.filter(({ body }) => typeof body === 'string').map(({ body }) => body),
+    ['hello', 'in private', 'in public'],
+  );
   await conversation.note('a note');
   await conversation.ttr('URGENT');
   await conversation.ttr({ ttrType: 'CUSTOM', value: 900 });
@@ -93,7 +112,9 @@ test('the commands of a conversation', async () => {
   const pdf = new Blob(['%PDF-1.4'], { type: 'application/pdf' });
   const sent = await conversation.sendFile(pdf, { name: 'bill.pdf', caption: 'The bill', key: 'bill' });
   assert.deepEqual(await conversation.sendFile(pdf, { name: 'bill.pdf', caption: 'The bill', key: 'bill' }), sent);
-  const files = (await conversation.messages()).filter(({ body }) => typeof body === 'object' && body.relativePath !== undefined);
+  const files = (await conversation.messages()).filter(
+    ({ body }) => typeof body === 'object' && body.relativePath !== undefined,
+  );
   assert.equal(files.length, 1);
   assert.equal(await (await conversation.file(files[0].body.relativePath)).text(), '%PDF-1.4');
   await conversation.snapshot();
@@ -108,7 +129,12 @@ test('transfer, join, leave and snapshots', async () => {
   await platform.until(async () => (await conversation.get()).skillId === '501');
   const monitor = tertulia.conversation(id, { connection: 'monitor' });
   const roles = async () => (await monitor.get()).participants.map(({ role }) => role);
-  await platform.until(() => roles().then(() => true, () => false));
+  await platform.until(() =>
+    roles().then(
+      () => true,
+      () => false,
+    ),
+  );
   await assert.rejects(tertulia.conversation(id).send('x'), { code: 'ambiguous-connection', status: 409 });
   await monitor.join('MANAGER');
   await platform.until(async () => (await roles()).includes('MANAGER'));
@@ -133,11 +159,17 @@ test('a consumer opens a conversation, speaks and rates', async () => {
 
 test('connections, their requests, and the services of the platform', async () => {
   const bots = tertulia.connection('bots');
-  assert.deepEqual((await tertulia.connections().all()).map(({ id }) => id), ['bots', 'consumer', 'monitor']);
+  assert.deepEqual(
+    (await tertulia.connections().all()).map(({ id }) => id),
+    ['bots', 'consumer', 'monitor'],
+  );
   assert.equal((await bots.agentState('AWAY')).agentState, 'AWAY');
   await bots.agentState('ONLINE');
   const { account } = platform;
-  const skills = await bots.platform('accountConfigReadOnly', `api/account/${account}/configuration/le-users/skills?v=2.0`);
+  const skills = await bots.platform(
+    'accountConfigReadOnly',
+    `api/account/${account}/configuration/le-users/skills?v=2.0`,
+  );
   assert.equal(skills.status, 200);
   assert.ok(Array.isArray(await skills.json()));
   await assert.rejects(bots.platform('none', 'x'), { code: 'unknown-service' });
@@ -182,10 +214,14 @@ test('a caller without a token is refused', async () => {
   await assert.rejects(connect({ url: tertulia.url }).overview(), { code: 'unauthenticated', status: 401 });
 });
 
-test('a WebSocket of events', { skip: globalThis.WebSocket === undefined && 'this Node has no global WebSocket' }, async () => {
-  const socket = await tertulia.socket({ type: 'conversation', after: 'earliest' });
-  const message = new Promise((resolve) => socket.addEventListener('message', resolve, { once: true }));
-  await taken();
-  assert.equal(JSON.parse((await message).data).type, 'tertulia.conversation');
-  socket.close();
-});
+test(
+  'a WebSocket of events',
+  { skip: globalThis.WebSocket === undefined && 'this Node has no global WebSocket' },
+  async () => {
+    const socket = await tertulia.socket({ type: 'conversation', after: 'earliest' });
+    const message = new Promise((resolve) => socket.addEventListener('message', resolve, { once: true }));
+    await taken();
+    assert.equal(JSON.parse((await message).data).type, 'tertulia.conversation');
+    socket.close();
+  },
+);

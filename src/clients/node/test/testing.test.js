@@ -1,4 +1,4 @@
-// What `tertulia/testing` starts also ends, whatever happens to the test.
+// The processes that `tertulia/testing` starts also end, whatever happens to the test.
 
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
@@ -19,21 +19,34 @@ const USE = `
 `;
 
 /** Whether anything answers at an address. */
-const answers = (url) => fetch(url).then(() => true, () => false);
+const answers = (url) =>
+  fetch(url).then(
+    () => true,
+    () => false,
+  );
 
-/** Runs a script that starts everything and then ends in its own way; its addresses, its folder for files, and its end. */
+/**
+ * Runs a script that starts everything and then ends in its own way; its addresses, its folder for files, and its end.
+ */
 async function script(t, text) {
   const folder = await mkdtemp(join(tmpdir(), 'tertulia-testing-'));
   t.after(() => rm(folder, { recursive: true }));
   const env = { ...process.env, TMPDIR: folder };
-  const child = spawn(process.execPath, ['--input-type=module', '-e', text], { stdio: ['ignore', 'pipe', 'ignore'], env });
+  const child = spawn(process.execPath, ['--input-type=module', '-e', text], {
+    stdio: ['ignore', 'pipe', 'ignore'],
+    env,
+  });
   t.after(() => child.kill('SIGKILL'));
   const ended = once(child, 'exit');
   const [line] = await once(createInterface(child.stdout), 'line');
   return { child, ended, folder, addresses: JSON.parse(line) };
 }
 
-for (const [how, rest] of Object.entries({ 'fails': 'throw new Error("failed");', 'exits': 'process.exit(3);', 'is killed': 'await new Promise(() => setInterval(() => {}, 1e6));' })) {
+for (const [how, rest] of Object.entries({
+  fails: 'throw new Error("failed");',
+  exits: 'process.exit(3);',
+  'is killed': 'await new Promise(() => setInterval(() => {}, 1e6));',
+})) {
   test(`the processes end and their files go when the test's process ${how}`, async (t) => {
     const { child, ended, folder, addresses } = await script(t, USE + rest);
     if (how === 'is killed') {
@@ -64,7 +77,7 @@ async function leftOver(t, act) {
   return readdir(folder);
 }
 
-test('what is started by parts is stopped by the runner of the tests, and leaves no files', async (t) => {
+test('parts that are started alone are stopped by the runner of the tests, and leave no files', async (t) => {
   const stops = [];
   const after = (stop) => stops.unshift(stop);
   const left = await leftOver(t, async () => {
@@ -84,7 +97,8 @@ test('a runner of tests that takes no hook at that time gets its error, and noth
     throw new Error('no hooks now');
   };
   const left = await leftOver(t, async () => {
-    for (const start of [startPlatform, startService, startTertulia]) await assert.rejects(start({ after }), /no hooks now/);
+    for (const start of [startPlatform, startService, startTertulia])
+      await assert.rejects(start({ after }), /no hooks now/);
   });
   assert.deepEqual(left, []);
 });
@@ -102,13 +116,20 @@ test('the service is killed and started again at the same address, on its data',
 });
 
 test('a mistake in the settings is an error with the words of the program', async () => {
-  await assert.rejects(startService({ settings: { gateway: { lissten: 'x' } } }), /ended with 1 before it was ready[^]*lissten/);
+  await assert.rejects(
+    startService({ settings: { gateway: { lissten: 'x' } } }),
+    /ended with 1 before it was ready[^]*lissten/,
+  );
 });
 
 test('many consumers speak, faults happen, and the ledger has everything', async (t) => {
   const { platform, tertulia } = await startTertulia({ after: (stop) => t.after(stop) });
   const stop = new AbortController();
-  const bot = tertulia.bot(async (event) => event.data.role === 'CONSUMER' && event.reply('yes'), { type: 'message', after: 'earliest', signal: stop.signal });
+  const bot = tertulia.bot(async (event) => event.data.role === 'CONSUMER' && event.reply('yes'), {
+    type: 'message',
+    after: 'earliest',
+    signal: stop.signal,
+  });
   const id = await platform.traffic({ conversations: 5, messages: 3, rate: 100 });
   await platform.fault({ fault: 'drop', side: 'brand', user: 'bot1' });
   const { agentMessages, conversations } = await platform.until(async () => {
@@ -121,7 +142,7 @@ test('many consumers speak, faults happen, and the ledger has everything', async
   await bot;
 });
 
-test('the program is that of TERTULIA_BIN, or the first on the PATH that is not this package', async (t) => {
+test('TERTULIA_BIN names the program, or else the program is the first on the PATH that is not a script of this package', async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'tertulia-path-'));
   t.after(() => rm(folder, { recursive: true }));
   assert.equal(findProgram({ TERTULIA_BIN: '/some/where', PATH: folder }), '/some/where');
@@ -134,6 +155,13 @@ test('the program is that of TERTULIA_BIN, or the first on the PATH that is not 
 });
 
 test('a configuration is written in TOML', () => {
-  const text = toml({ platform: undefined, gateway: { listen: '127.0.0.1:0', tokens: [{ name: 'a"b\\c' }], none: undefined }, connections: [{ id: 'a', n: 1, on: true }] });
-  assert.equal(text, '[gateway]\n"listen" = "127.0.0.1:0"\n"tokens" = [{ "name" = "a\\"b\\\\c" }]\n\n[[connections]]\n"id" = "a"\n"n" = 1\n"on" = true\n');
+  const text = toml({
+    platform: undefined,
+    gateway: { listen: '127.0.0.1:0', tokens: [{ name: 'a"b\\c' }], none: undefined },
+    connections: [{ id: 'a', n: 1, on: true }],
+  });
+  assert.equal(
+    text,
+    '[gateway]\n"listen" = "127.0.0.1:0"\n"tokens" = [{ "name" = "a\\"b\\\\c" }]\n\n[[connections]]\n"id" = "a"\n"n" = 1\n"on" = true\n',
+  );
 });

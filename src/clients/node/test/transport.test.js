@@ -7,10 +7,12 @@ import { isWorthRepeating, jitter, retryAfter, waitAfter } from '../lib/http/ret
 import { broken, json, problem, recorded } from './support/recording.js';
 
 /** Answers in turn; the last one repeats. */
-const inTurn = (...answers) => (number) => {
-  const answer = answers[Math.min(number, answers.length - 1)];
-  return answer();
-};
+const inTurn =
+  (...answers) =>
+  (number) => {
+    const answer = answers[Math.min(number, answers.length - 1)];
+    return answer();
+  };
 const fail = () => {
   throw broken();
 };
@@ -21,7 +23,10 @@ const keys = (requests) => new Set(requests.map(({ headers }) => headers.get('id
 async function withoutPauses(act) {
   mock.timers.enable({ apis: ['setTimeout', 'Date'] });
   try {
-    const outcome = act().then((value) => ({ value }), (error) => ({ error }));
+    const outcome = act().then(
+      (value) => ({ value }),
+      (error) => ({ error }),
+    );
     let done = false;
     outcome.finally(() => (done = true));
     while (!done) {
@@ -38,7 +43,8 @@ async function withoutPauses(act) {
 
 for (const [name, lost] of Object.entries({
   'a lost answer': fail,
-  'an answer that breaks off': () => new Response(new ReadableStream({ pull: (controller) => controller.error(new Error('reset')) })),
+  'an answer that breaks off': () =>
+    new Response(new ReadableStream({ pull: (controller) => controller.error(new Error('reset')) })),
   'an answer without outcome': () => problem(504, 'outcome-unknown'),
   'a failed platform': () => problem(502, 'platform-rejected'),
   'a service that stops': () => problem(503, 'stopping'),
@@ -65,7 +71,8 @@ test('each call has a key of its own, or that of the caller', async () => {
 });
 
 test('a refusal is an error with the words of the gateway and of the platform, at once', async () => {
-  const refusal = () => problem(422, 'platform-rejected', { platformCode: 400, platformText: 'no' }, { 'x-request-id': 'r-1' });
+  const refusal = () =>
+    problem(422, 'platform-rejected', { platformCode: 400, platformText: 'no' }, { 'x-request-id': 'r-1' });
   const { requests, tertulia } = recorded(refusal);
   await assert.rejects(tertulia.conversation('c').send('hello', { key: 'k' }), (error) => {
     assert.ok(error instanceof ProblemError && error instanceof TertuliaError);
@@ -73,8 +80,15 @@ test('a refusal is an error with the words of the gateway and of the platform, a
     assert.deepEqual(
       { code, status, detail, platformCode, platformText, requestId, key, name, message },
       {
-        code: 'platform-rejected', status: 422, detail: 'because of platform-rejected', platformCode: 400, platformText: 'no',
-        requestId: 'r-1', key: 'k', name: 'ProblemError', message: 'platform-rejected: because of platform-rejected',
+        code: 'platform-rejected',
+        status: 422,
+        detail: 'because of platform-rejected',
+        platformCode: 400,
+        platformText: 'no',
+        requestId: 'r-1',
+        key: 'k',
+        name: 'ProblemError',
+        message: 'platform-rejected: because of platform-rejected',
       },
     );
     return true;
@@ -93,7 +107,7 @@ test('an answer that is not JSON is not repeated', async () => {
   assert.equal(requests.length, 1);
 });
 
-test('what may not be repeated is sent once, unless it had no effect', async () => {
+test('a request that may not be repeated is sent once, unless it had no effect', async () => {
   for (const act of [
     (tertulia) => tertulia.connection('c').platform('service', 'path', { method: 'POST', body: 'x' }),
     (tertulia) => tertulia.connection('c').intake({}),
@@ -102,20 +116,25 @@ test('what may not be repeated is sent once, unless it had no effect', async () 
     const lost = recorded(fail);
     await assert.rejects(act(lost.tertulia), UnreachableError);
     assert.equal(lost.requests.length, 1);
-    const busy = recorded(inTurn(() => problem(429, 'overloaded'), () => new Response(null, { status: 204 })));
+    const busy = recorded(
+      inTurn(
+        () => problem(429, 'overloaded'),
+        () => new Response(null, { status: 204 }),
+      ),
+    );
     await withoutPauses(() => act(busy.tertulia));
     assert.equal(busy.requests.length, 2);
   }
 });
 
-test('what the service answers for another service of the platform is returned with any status', async () => {
+test('an answer of another service of the platform is returned with any status', async () => {
   const forwarded = recorded(() => problem(503, 'theirs', {}, { 'x-platform-service': 'service' }));
   assert.equal((await forwarded.tertulia.connection('c').platform('service', 'path')).status, 503);
   const own = recorded(() => problem(404, 'unknown-service'));
   await assert.rejects(own.tertulia.connection('c').platform('service', 'path'), { code: 'unknown-service' });
 });
 
-test('to remove what a lost answer has removed succeeds; to remove what never was fails', async () => {
+test('a removal whose answer was lost succeeds; a removal of an unknown webhook fails', async () => {
   const gone = () => problem(404, 'unknown-webhook');
   const lost = recorded(inTurn(fail, gone));
   assert.equal(await withoutPauses(() => lost.tertulia.webhook('w').delete()), undefined);
@@ -124,10 +143,18 @@ test('to remove what a lost answer has removed succeeds; to remove what never wa
 
 test('a call ends at its time limit, with the last error and the key', async () => {
   const { requests, tertulia } = recorded(fail);
-  await assert.rejects(withoutPauses(() => tertulia.conversation('c').send('x', { timeout: 5_000, key: 'k' })), (error) => {
-    assert.ok(error instanceof TimeoutError && error.cause instanceof UnreachableError && error.key === 'k' && error.isOutcomeUnknown);
-    return true;
-  });
+  await assert.rejects(
+    withoutPauses(() => tertulia.conversation('c').send('x', { timeout: 5_000, key: 'k' })),
+    (error) => {
+      assert.ok(
+        error instanceof TimeoutError &&
+          error.cause instanceof UnreachableError &&
+          error.key === 'k' &&
+          error.isOutcomeUnknown,
+      );
+      return true;
+    },
+  );
   assert.ok(requests.length > 2);
 });
 
@@ -208,27 +235,57 @@ test('lists read page after page, and the log until its end', async () => {
   const pages = { '': { items: [1, 2], cursor: 'b' }, b: { items: [], cursor: 'c' }, c: { items: [3], cursor: null } };
   const list = recorded((number, { signal }) => json(Object.values(pages)[number], { signal }));
   assert.deepEqual(await list.tertulia.webhooks().all(), [1, 2, 3]);
-  assert.deepEqual(list.requests.map(({ url }) => url.searchParams.get('cursor')), [null, 'b', 'c']);
-  const log = recorded((number) => json([{ items: [1], cursor: 'e-1' }, { items: [], cursor: 'e-5' }, { items: [], cursor: 'e-5' }][number]));
+  assert.deepEqual(
+    list.requests.map(({ url }) => url.searchParams.get('cursor')),
+    [null, 'b', 'c'],
+  );
+  const log = recorded((number) =>
+    json(
+      [
+        { items: [1], cursor: 'e-1' },
+        { items: [], cursor: 'e-5' },
+        { items: [], cursor: 'e-5' },
+      ][number],
+    ),
+  );
   assert.deepEqual(await log.tertulia.log().all(), [1]);
-  assert.deepEqual(log.requests.map(({ url }) => url.searchParams.get('after')), ['earliest', 'e-1', 'e-5']);
+  assert.deepEqual(
+    log.requests.map(({ url }) => url.searchParams.get('after')),
+    ['earliest', 'e-1', 'e-5'],
+  );
 });
 
 test('rules: which errors are worth repeating', () => {
   const of = (status, code = 'x') => new ProblemError(status, { code });
   const rows = [
-    [new UnreachableError('x'), true, false], [of(429), true, true], [of(503), true, true], [of(500), true, false],
-    [of(502), true, false], [of(504), true, false], [of(409), false, false], [of(409, 'key-in-use'), true, true],
-    [of(400), false, false], [of(500, 'dead-lettered'), false, false], [new TimeoutError('x'), false, false], [new Error('x'), false, false],
+    [new UnreachableError('x'), true, false],
+    [of(429), true, true],
+    [of(503), true, true],
+    [of(500), true, false],
+    [of(502), true, false],
+    [of(504), true, false],
+    [of(409), false, false],
+    [of(409, 'key-in-use'), true, true],
+    [of(400), false, false],
+    [of(500, 'dead-lettered'), false, false],
+    [new TimeoutError('x'), false, false],
+    [new Error('x'), false, false],
   ];
   for (const [error, repeatable, otherwise] of rows) {
-    assert.deepEqual([isWorthRepeating(error, true), isWorthRepeating(error, false)], [repeatable, otherwise], `${error.status} ${error.code}`);
+    assert.deepEqual(
+      [isWorthRepeating(error, true), isWorthRepeating(error, false)],
+      [repeatable, otherwise],
+      `${error.status} ${error.code}`,
+    );
   }
 });
 
-test('rules: pauses double up to a limit, at random from zero, after what the gateway asks for', () => {
+test('rules: pauses double up to a limit, at random from zero, after the wait that the gateway asks for', () => {
   const most = { random: () => 1 };
-  assert.deepEqual([0, 1, 2, 10, 2_000].map((attempt) => jitter(attempt, most)), [250, 500, 1_000, 10_000, 10_000]);
+  assert.deepEqual(
+    [0, 1, 2, 10, 2_000].map((attempt) => jitter(attempt, most)),
+    [250, 500, 1_000, 10_000, 10_000],
+  );
   assert.equal(jitter(5, { random: () => 0 }), 0);
   assert.equal(waitAfter(new ProblemError(429, {}, { retryAfter: 3_000 }), 0, most), 3_250);
   assert.equal(retryAfter('3'), 3_000);

@@ -11,11 +11,18 @@ import { Progress } from './progress.js';
  * @template Event
  * @typedef {object} BotOptions
  * @property {number} [atOnce] how many events are handled at once, 16 by default
- * @property {number} [ahead] how many events may be read and not be done, or be done after one that is not; while there are so many, no more are read; 1,000 by default
+ * @property {number} [ahead] how many events may be read and not be done, or be done after one that is not; while there
+ *   are so many, no more are read; 1,000 by default
  * @property {number} [timeout] how long one run of the handler may take, in milliseconds; 300,000 by default
- * @property {number} [attempts] how often the handler runs for an event if it fails, 5 by default; failures because the gateway is away or overloaded do not count
- * @property {number} [patience] how long an event may take with all runs of the handler and the pauses between, in milliseconds; 600,000 by default. While the gateway cannot be reached, the bot waits without a limit, as it does for its events.
- * @property {(error: unknown, event: Event) => void | Promise<void>} [failed] called for an event that is given up; the bot continues after it. By default the bot continues with a warning if the conversation no longer takes the command, for example because its consumer has closed it. After any other error the bot ends with the error, and gets the event again after its next start.
+ * @property {number} [attempts] how often the handler runs for an event if it fails, 5 by default; failures because the
+ *   gateway is away or overloaded do not count
+ * @property {number} [patience] how long an event may take with all runs of the handler and the pauses between, in
+ *   milliseconds; 600,000 by default. While the gateway cannot be reached, the bot waits without a limit, as it does
+ *   for its events.
+ * @property {(error: unknown, event: Event) => void | Promise<void>} [failed] called for an event that is given up; the
+ *   bot continues after it. By default the bot continues with a warning if the conversation no longer takes the
+ *   command, for example because its consumer has closed it. After any other error the bot ends with the error, and
+ *   gets the event again after its next start.
  */
 
 /**
@@ -51,7 +58,15 @@ export class Bot {
   constructor({ make, handle, save, options }) {
     this.#make = make;
     this.#handle = handle;
-    this.#options = { atOnce: 16, ahead: 1_000, timeout: 300_000, attempts: 5, patience: 600_000, failed: endUnlessMoot, ...given(options) };
+    this.#options = {
+      atOnce: 16,
+      ahead: 1_000,
+      timeout: 300_000,
+      attempts: 5,
+      patience: 600_000,
+      failed: endUnlessMoot,
+      ...given(options),
+    };
     for (const name of /** @type {const} */ (['atOnce', 'ahead', 'attempts'])) {
       if (!(this.#options[name] >= 1)) throw new TypeError(`${name} must be at least 1`);
     }
@@ -268,7 +283,8 @@ function isBusy(error) {
  * @param {EventJson} event
  */
 function endUnlessMoot(error, event) {
-  const isMoot = error instanceof ProblemError && ([404, 409].includes(error.status) || error.code === 'platform-rejected');
+  const isMoot =
+    error instanceof ProblemError && ([404, 409].includes(error.status) || error.code === 'platform-rejected');
   if (!isMoot) throw error;
   console.warn(`tertulia: event ${event.id} was given up: ${error.message}`);
 }
@@ -281,5 +297,7 @@ function endUnlessMoot(error, event) {
  * @returns {Options}
  */
 function given(options) {
-  return /** @type {Options} */ (Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)));
+  return /** @type {Options} */ (
+    Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined))
+  );
 }

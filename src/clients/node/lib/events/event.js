@@ -29,8 +29,8 @@ export class EventActions {
 
   /**
    * The conversation of the event, on the event's connection. The keys of its commands are derived from the event's id:
-   * when the handler runs again after a crash, its commands act once. Such a command resolves with `repeated: true` if an
-   * earlier run has sent something else in its place.
+   * when the handler runs again after a crash, its commands act once. Such a command resolves with `repeated: true` if
+   * an earlier run has sent something else in its place.
    *
    * @throws {TypeError} the event concerns no conversation
    */

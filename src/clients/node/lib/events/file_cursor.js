@@ -3,8 +3,8 @@
 import { open, readFile, rename } from 'node:fs/promises';
 
 /**
- * Keeps the position in a file. The file always has a whole position, also if the process is killed or the machine loses
- * power. One reader at a time uses a file.
+ * Keeps the position in a file. The file always has a whole position, also if the process is killed or the machine
+ * loses power. One reader at a time uses a file.
  *
  * @param {string} path the file; its folder must exist
  * @returns {import('./cursor.js').Cursor}
@@ -18,7 +18,8 @@ export function fileCursor(path) {
         throw error;
       });
       // Without this check, the reader of a damaged file would begin with the next event and miss others.
-      if (text?.trim() === '') throw new Error(`${path} is empty: write a position into the file, or delete it to begin with the next event`);
+      if (text?.trim() === '')
+        throw new Error(`${path} is empty: write a position into the file, or delete it to begin with the next event`);
       return text === null ? null : text.trim();
     },
     async save(position) {

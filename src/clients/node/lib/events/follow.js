@@ -9,7 +9,9 @@ import { Parser } from './parser.js';
 export const SILENCE = 40_000;
 /** The time limit of a connection attempt, in milliseconds. */
 const CONNECT = 20_000;
-/** The first pause before a new attempt is at most this long, if the gateway does not say otherwise. In milliseconds. */
+/**
+ * The first pause before a new attempt is at most this long, if the gateway does not say otherwise. In milliseconds.
+ */
 const FIRST_PAUSE = 1_000;
 
 /**

@@ -48,7 +48,8 @@ export class Parser {
       const item = this.#line(line);
       if (item !== undefined) items.push(item);
     }
-    if (this.#rest.length + this.#length > LONGEST) throw new TertuliaError('bad-answer', `an event is longer than ${LONGEST} characters`);
+    if (this.#rest.length + this.#length > LONGEST)
+      throw new TertuliaError('bad-answer', `an event is longer than ${LONGEST} characters`);
     return items;
   }
 

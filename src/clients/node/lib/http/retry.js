@@ -47,7 +47,7 @@ export function jitter(attempt, { first = FIRST_PAUSE, longest = LONGEST_PAUSE, 
  * @returns {number} milliseconds
  */
 export function waitAfter(error, attempt, options) {
-  const asked = error instanceof ProblemError ? error.retryAfter ?? 0 : 0;
+  const asked = error instanceof ProblemError ? (error.retryAfter ?? 0) : 0;
   return asked + jitter(attempt, options);
 }
 

@@ -1,8 +1,8 @@
 // Time limits, pauses and signals.
 
 /**
- * The functions that are called when a signal aborts. Each signal has one listener, because Node warns of signals with more
- * than ten.
+ * The functions that are called when a signal aborts. Each signal has one listener, because Node warns of signals with
+ * more than ten.
  *
  * @type {WeakMap<AbortSignal, Set<() => void>>}
  */

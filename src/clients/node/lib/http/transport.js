@@ -41,7 +41,8 @@ const ATTEMPT_TIMEOUT = 40_000;
  * @property {RequestInit['headers']} [headers]
  * @property {string | null} [key] the idempotency key; `undefined` makes one for a POST or PUT, `null` sends none
  * @property {boolean} [mayBeGone] whether 404 means success for a repetition, because the lost answer was a success
- * @property {boolean} [repeatable] whether the request may be carried out twice; by default with a key, or if the method is not POST
+ * @property {boolean} [repeatable] whether the request may be carried out twice; by default with a key, or if the
+ *   method is not POST
  * @property {AbortSignal} [signal]
  * @property {number} [timeout]
  */
@@ -84,7 +85,10 @@ export class Transport {
    */
   async json(request) {
     return this.attempts(request, async (attempt) => {
-      const response = await this.open({ ...attempt, headers: { accept: 'application/json', ...plain(attempt.headers) } });
+      const response = await this.open({
+        ...attempt,
+        headers: { accept: 'application/json', ...plain(attempt.headers) },
+      });
       const text = await this.read(response, () => response.text(), attempt);
       return text === '' ? undefined : parsed(text, response);
     });
@@ -143,7 +147,10 @@ export class Transport {
       return await this.#fetch(this.#url + path + query(request.query ?? {}), init);
     } catch (error) {
       if (signal?.aborted) throw signal.reason;
-      throw new UnreachableError(`${method} ${path}: no answer from ${this.#url}`, { cause: error, key: key ?? undefined });
+      throw new UnreachableError(`${method} ${path}: no answer from ${this.#url}`, {
+        cause: error,
+        key: key ?? undefined,
+      });
     }
   }
 
@@ -192,7 +199,7 @@ export class Transport {
    */
   async attempts(request, attempt) {
     const { method } = request;
-    const key = request.key === undefined && ['POST', 'PUT'].includes(method) ? newKey() : request.key ?? undefined;
+    const key = request.key === undefined && ['POST', 'PUT'].includes(method) ? newKey() : (request.key ?? undefined);
     const isRepeatable = request.repeatable ?? (key !== undefined || method !== 'POST');
     const timeout = request.timeout ?? this.#settings.timeout ?? TIMEOUT;
     const end = Date.now() + timeout;

@@ -169,11 +169,13 @@ export class Connection {
 }
 
 /**
- * Whether an unsuccessful answer is the gateway's own. Pages in a browser may not see the header that marks the answers of
- * services, so the content type decides there.
+ * Whether an unsuccessful answer is the gateway's own. Pages in a browser may not see the header that marks the answers
+ * of services, so the content type decides there.
  *
  * @param {Response} response
  */
 function isProblem({ headers }) {
-  return !headers.has('x-platform-service') && (headers.get('content-type') ?? '').startsWith('application/problem+json');
+  return (
+    !headers.has('x-platform-service') && (headers.get('content-type') ?? '').startsWith('application/problem+json')
+  );
 }

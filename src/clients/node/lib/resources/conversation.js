@@ -16,7 +16,8 @@ import { List } from '../list.js';
 /**
  * @typedef {object} ConversationOptions
  * @property {string} [connection] the connection that acts; needed if several connections see the conversation
- * @property {(kind: string) => string} [keys] makes the keys of commands that have none; used for the commands of an event
+ * @property {(kind: string) => string} [keys] makes the keys of commands that have none; used for the commands of an
+ *   event
  */
 
 /** One conversation. Nothing is requested until a method is called. */
@@ -52,7 +53,8 @@ export class Conversation {
    * Reads the messages of a dialog from the platform; of the open dialog, if none is named. Both bounds are inclusive.
    * A consumer's connection cannot read them.
    *
-   * @param {{ dialog?: string, sequenceMin?: number, sequenceMax?: number, maxQuantity?: number } & CallOptions} [options]
+   * @param {{ dialog?: string, sequenceMin?: number, sequenceMax?: number, maxQuantity?: number } & CallOptions}
+   *   [options]
    * @returns {Promise<Schemas['Message'][]>}
    */
   async messages({ dialog, sequenceMin, sequenceMax, maxQuantity, ...options } = {}) {
@@ -75,7 +77,8 @@ export class Conversation {
    * Uploads a file and sends it as a message. The name decides the file's type, or else the blob's type.
    *
    * @param {Blob} file at most 3 MiB
-   * @param {{ name?: string, caption?: string, dialog?: string } & ActOptions} [options] `name` is the file's name, needed if the blob has none
+   * @param {{ name?: string, caption?: string, dialog?: string } & ActOptions} [options] `name` is the file's name,
+   *   needed if the blob has none
    * @returns {Promise<Repeatable<Schemas['PublishedMessage']>>}
    */
   async sendFile(file, { name = fileName(file), caption, dialog, ...options } = {}) {
@@ -96,7 +99,10 @@ export class Conversation {
    */
   async file(filePath, options) {
     const query = { connection: this.connection, path: filePath };
-    return this.#transport.response({ ...options, method: 'GET', path: this.#path('/files'), query }, (response) => response);
+    return this.#transport.response(
+      { ...options, method: 'GET', path: this.#path('/files'), query },
+      (response) => response,
+    );
   }
 
   /**
@@ -157,7 +163,8 @@ export class Conversation {
   /**
    * Changes the time to respond.
    *
-   * @param {string | Schemas['ResponseTime']} ttrType `NORMAL`, `URGENT`, `PRIORITIZED`, or `CUSTOM` with a value in seconds
+   * @param {string | Schemas['ResponseTime']} ttrType `NORMAL`, `URGENT`, `PRIORITIZED`, or `CUSTOM` with a value in
+   *   seconds
    * @param {ActOptions} [options]
    * @returns {Promise<Repeatable<Schemas['AcceptedCommand']>>}
    */
@@ -231,7 +238,15 @@ export class Conversation {
   async chatState(chatState = 'COMPOSING', options = undefined) {
     const json = typeof chatState === 'string' ? { chatState } : chatState;
     const query = { connection: this.connection };
-    return this.#transport.json({ key: null, repeatable: true, ...options, method: 'POST', path: this.#path('/chat-state'), query, json });
+    return this.#transport.json({
+      key: null,
+      repeatable: true,
+      ...options,
+      method: 'POST',
+      path: this.#path('/chat-state'),
+      query,
+      json,
+    });
   }
 
   /**
@@ -297,7 +312,12 @@ export class Conversation {
    * @param {CallOptions} [options]
    */
   async #read(rest, query, options) {
-    return this.#transport.json({ ...options, method: 'GET', path: this.#path(rest), query: { connection: this.connection, ...query } });
+    return this.#transport.json({
+      ...options,
+      method: 'GET',
+      path: this.#path(rest),
+      query: { connection: this.connection, ...query },
+    });
   }
 
   /**
@@ -305,7 +325,12 @@ export class Conversation {
    * @param {ActOptions} [options]
    */
   async #bare(rest, options) {
-    return this.#transport.json({ ...options, method: 'POST', path: this.#path(rest), query: { connection: this.connection } });
+    return this.#transport.json({
+      ...options,
+      method: 'POST',
+      path: this.#path(rest),
+      query: { connection: this.connection },
+    });
   }
 
   /**
@@ -319,11 +344,20 @@ export class Conversation {
     const query = { connection: this.connection };
     const content = body instanceof FormData ? { body } : { json: body };
     try {
-      const done = await this.#transport.json({ ...options, method: 'POST', path: this.#path(`/${kind}`), query, ...content, key });
+      const done = await this.#transport.json({
+        ...options,
+        method: 'POST',
+        path: this.#path(`/${kind}`),
+        query,
+        ...content,
+        key,
+      });
       return { key, ...done };
     } catch (error) {
-      // An earlier run of the event's handler has sent another body under this key, for example another text of a model.
-      if (isOfEvent && error instanceof ProblemError && error.code === 'key-reused') return { key, sequence: null, repeated: true };
+      // An earlier run of the event's handler has sent another body under this key, for example another text of a
+      // model.
+      if (isOfEvent && error instanceof ProblemError && error.code === 'key-reused')
+        return { key, sequence: null, repeated: true };
       throw error;
     }
   }

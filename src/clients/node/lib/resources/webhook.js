@@ -76,7 +76,9 @@ export class Webhook {
    * @returns {List<Schemas['Delivery']>}
    */
   deliveries(options) {
-    return new List((query) => this.#transport.json({ ...options, method: 'GET', path: this.#path('/deliveries'), query }));
+    return new List((query) =>
+      this.#transport.json({ ...options, method: 'GET', path: this.#path('/deliveries'), query }),
+    );
   }
 
   /** @param {string} rest */

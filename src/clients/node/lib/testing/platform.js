@@ -16,11 +16,13 @@ const CONTROL_WITHIN = 10_000;
 
 /**
  * @typedef {object} PlatformOptions
- * @property {number} [agents] the number of agents, with the logins `bot1`, `bot2`, … and the password `secret`; 4 by default
+ * @property {number} [agents] the number of agents, with the logins `bot1`, `bot2`, … and the password `secret`; 4 by
+ *   default
  * @property {boolean} [survey] whether a survey opens when a conversation's main dialog closes
  * @property {'none' | 'flaky' | 'hostile'} [faults] how badly the platform behaves
  * @property {readonly string[]} [options] more options of `tertulia emulate`
- * @property {(stop: () => Promise<void>) => void} [after] registers what runs after the test: `t.after` of `node:test`, `onTestFinished` of Vitest
+ * @property {(stop: () => Promise<void>) => void} [after] registers what runs after the test: `t.after` of `node:test`,
+ *   `onTestFinished` of Vitest
  */
 
 /**
@@ -95,7 +97,8 @@ export class Platform {
   /**
    * Many consumers open conversations and speak.
    *
-   * @param {{ conversations?: number, messages?: number, rate?: number, skill?: string, textBytes?: number }} options `rate` is in messages per second, of all together
+   * @param {{ conversations?: number, messages?: number, rate?: number, skill?: string, textBytes?: number }} options
+   *   `rate` is in messages per second, of all together
    * @returns {Promise<string>} the id of this traffic
    */
   async traffic(options) {
@@ -115,7 +118,8 @@ export class Platform {
   /**
    * Causes one fault now, or faults by seed from now on.
    *
-   * @param {{ fault: string, side?: 'brand' | 'consumer', user?: string, count?: number } & Record<string, unknown> | { mode: 'none' | 'flaky' | 'hostile', seed?: number }} fault
+   * @param {{ fault: string, side?: 'brand' | 'consumer', user?: string, count?: number } & Record<string, unknown> | {
+   *   mode: 'none' | 'flaky' | 'hostile', seed?: number }} fault
    */
   async fault(fault) {
     await this.#post('/faults', fault);
@@ -136,7 +140,8 @@ export class Platform {
   /**
    * The ledger in numbers.
    *
-   * @returns {Promise<{ conversations: number, consumerMessages: number, agentMessages: number } & Record<string, any>>}
+   * @returns {Promise<{ conversations: number, consumerMessages: number, agentMessages: number } & Record<string,
+   *   any>>}
    */
   async summary() {
     return JSON.parse(await this.#get('/ledger/summary'));
@@ -155,14 +160,20 @@ export class Platform {
    * Waits for messages of agents in a conversation.
    *
    * @param {string} conversation
-   * @param {{ count?: number, timeout?: number }} [options] how many messages to wait for, 1 by default; in milliseconds
+   * @param {{ count?: number, timeout?: number }} [options] how many messages to wait for, 1 by default; in
+   *   milliseconds
    * @returns {Promise<(string | null)[]>} the texts of the agents' messages
    */
   async answers(conversation, { count = 1, timeout } = {}) {
-    return this.until(async () => {
-      const entries = (await this.ledger(conversation)).filter(({ role, type }) => role !== 'CONSUMER' && type !== 'AcceptStatusEvent' && type !== 'ChatStateEvent');
-      return entries.length >= count && entries.map(({ text }) => text);
-    }, { timeout });
+    return this.until(
+      async () => {
+        const entries = (await this.ledger(conversation)).filter(
+          ({ role, type }) => role !== 'CONSUMER' && type !== 'AcceptStatusEvent' && type !== 'ChatStateEvent',
+        );
+        return entries.length >= count && entries.map(({ text }) => text);
+      },
+      { timeout },
+    );
   }
 
   /**
@@ -187,11 +198,6 @@ export class Platform {
   async stop() {
     await this.#program.stop();
     await rm(this.#folder, { recursive: true, force: true });
-  }
-
-  /** Ends the stand-in, for `await using`. */
-  async [/** @type {typeof Symbol.asyncDispose} */ (Symbol.asyncDispose ?? Symbol.for('Symbol.asyncDispose'))]() {
-    await this.stop();
   }
 
   /** @param {string} path */
@@ -229,13 +235,28 @@ export class Platform {
 export async function startPlatform({ agents = 4, survey = false, faults = 'none', options = [], after } = {}) {
   const folder = await mkdtemp(join(tmpdir(), 'tertulia-platform-'));
   const loopback = '127.0.0.1:0';
-  const own = ['--listen', loopback, '--control', loopback, '--ca-out', join(folder, 'ca.pem'), '--agents', String(agents), '--faults', faults];
+  const own = [
+    '--listen',
+    loopback,
+    '--control',
+    loopback,
+    '--ca-out',
+    join(folder, 'ca.pem'),
+    '--agents',
+    String(agents),
+    '--faults',
+    faults,
+  ];
   /** @type {Program | undefined} */
   let program;
   try {
     program = new Program(['emulate', ...own, ...(survey ? ['--survey'] : []), ...options], {}, folder);
     program.drain('stderr');
-    const platform = new Platform(program, folder, JSON.parse(await program.line('stdout', (line) => line, START_WITHIN)));
+    const platform = new Platform(
+      program,
+      folder,
+      JSON.parse(await program.line('stdout', (line) => line, START_WITHIN)),
+    );
     after?.(() => platform.stop());
     return platform;
   } catch (error) {

@@ -17,8 +17,8 @@ const LINES_KEPT = 100;
 const STOP_WITHIN = 10_000;
 
 /**
- * Finds the program: the file that TERTULIA_BIN names, or the first one on the PATH. The script of this package, which has
- * the same name, does not count.
+ * Finds the program: the file that TERTULIA_BIN names, or the first one on the PATH. The script of this package, which
+ * has the same name, does not count.
  *
  * @param {Record<string, string | undefined>} [environment]
  * @returns {string | undefined}
@@ -126,8 +126,8 @@ export class Program {
 }
 
 /**
- * Ends `child` and removes its folder when this process ends, also if this process is killed: a shell waits for the end of
- * its input.
+ * Ends `child` and removes its folder when this process ends, also if this process is killed: a shell waits for the end
+ * of its input.
  *
  * @param {import('node:child_process').ChildProcess} child
  * @param {string} folder

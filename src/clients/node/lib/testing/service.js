@@ -10,6 +10,8 @@ import { Program } from './program.js';
 import { toml } from './toml.js';
 
 const LOOK_EVERY = 20;
+/** How long the connections may take, in milliseconds; a stand-in with faults refuses logins. */
+const READY_WITHIN = 90_000;
 /** The environment variable with the password of the stand-in's agents. */
 const PASSWORD = 'TERTULIA_TEST_PASSWORD';
 
@@ -17,17 +19,21 @@ const PASSWORD = 'TERTULIA_TEST_PASSWORD';
 /**
  * A connection as in the configuration. The password of an agent of the stand-in is added if it is absent.
  *
- * @typedef {{ id: string, role?: string, account?: string, login?: Record<string, any> } & Record<string, any>} ConnectionSettings
+ * @typedef {{ id: string, role?: string, account?: string, login?: Record<string, any> } & Record<string, any>}
+ *   ConnectionSettings
  */
 
 /**
  * @typedef {object} ServiceOptions
  * @property {import('./platform.js').Platform} [platform] the stand-in; without one, the service has no connections
- * @property {readonly ConnectionSettings[]} [connections] by default one, `bots`: the agent `bot1`, who accepts every conversation
- * @property {Record<string, any>} [settings] more of the configuration, by section: `{ gateway: { allowed_origins: [] } }`
+ * @property {readonly ConnectionSettings[]} [connections] by default one, `bots`: the agent `bot1`, who accepts every
+ *   conversation
+ * @property {Record<string, any>} [settings] more of the configuration, by section: `{ gateway: { allowed_origins: [] }
+ *   }`
  * @property {Record<string, string>} [environment] more environment variables, such as the passwords of logins
  * @property {string} [token] the token that callers must show; none by default
- * @property {(stop: () => Promise<void>) => void} [after] registers what runs after the test: `t.after` of `node:test`, `onTestFinished` of Vitest
+ * @property {(stop: () => Promise<void>) => void} [after] registers what runs after the test: `t.after` of `node:test`,
+ *   `onTestFinished` of Vitest
  */
 
 /** A running service, with a data folder of its own. */
@@ -70,9 +76,13 @@ export class Service {
     this.#program = program;
     program.drain('stdout');
     this.#address = await program.line('stderr', gateway, START_WITHIN);
-    const end = Date.now() + START_WITHIN;
-    while (!(await this.tertulia.readiness()).ready) {
-      if (Date.now() > end) throw new Error(`the service was not ready within ${START_WITHIN} ms`);
+    const end = Date.now() + READY_WITHIN;
+    for (;;) {
+      const readiness = await this.tertulia.readiness();
+      if (readiness.ready) return;
+      if (Date.now() > end) {
+        throw new Error(`the service was not ready within ${READY_WITHIN} ms: ${JSON.stringify(readiness)}`);
+      }
       await pause(LOOK_EVERY);
     }
   }
@@ -87,11 +97,6 @@ export class Service {
     await this.#program?.kill();
     await rm(this.#folder, { recursive: true, force: true });
   }
-
-  /** Ends the service, for `await using`. */
-  async [/** @type {typeof Symbol.asyncDispose} */ (Symbol.asyncDispose ?? Symbol.for('Symbol.asyncDispose'))]() {
-    await this.stop();
-  }
 }
 
 /**
@@ -102,7 +107,11 @@ export class Service {
  */
 export async function startService({ platform, connections, settings = {}, environment = {}, token, after } = {}) {
   const folder = await mkdtemp(join(tmpdir(), 'tertulia-service-'));
-  const variables = { [PASSWORD]: 'secret', ...(token === undefined ? {} : { TERTULIA_TEST_TOKEN: token }), ...environment };
+  const variables = {
+    [PASSWORD]: 'secret',
+    ...(token === undefined ? {} : { TERTULIA_TEST_TOKEN: token }),
+    ...environment,
+  };
   const service = new Service(folder, variables, token);
   try {
     const defaults = platform === undefined ? [] : [BOT];
@@ -111,7 +120,8 @@ export async function startService({ platform, connections, settings = {}, envir
       engine: { path: join(folder, 'data'), leases: join(folder, 'leases'), ...settings.engine },
       gateway: {
         listen: '127.0.0.1:0',
-        tokens: token === undefined ? undefined : [{ name: 'test', token: { env: 'TERTULIA_TEST_TOKEN' }, scope: 'admin' }],
+        tokens:
+          token === undefined ? undefined : [{ name: 'test', token: { env: 'TERTULIA_TEST_TOKEN' }, scope: 'admin' }],
         ...settings.gateway,
       },
       ...rest(settings),
@@ -136,7 +146,12 @@ const BOT = { id: 'bots', login: { username: 'bot1' }, rings: 'accept', agent_st
  */
 function complete({ login, ...more }, platform) {
   const isAgent = login?.username !== undefined && Object.keys(login).length === 1;
-  return { role: 'brand', account: platform?.account, login: isAgent ? { ...login, password: { env: PASSWORD } } : login, ...more };
+  return {
+    role: 'brand',
+    account: platform?.account,
+    login: isAgent ? { ...login, password: { env: PASSWORD } } : login,
+    ...more,
+  };
 }
 
 /** @param {Record<string, any>} settings */

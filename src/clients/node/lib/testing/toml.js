@@ -19,7 +19,9 @@ export function toml(sections) {
  * @param {Record<string, any>} members
  */
 function table(head, members) {
-  return `${head}\n${pairs(members).map((pair) => `${pair}\n`).join('')}`;
+  return `${head}\n${pairs(members)
+    .map((pair) => `${pair}\n`)
+    .join('')}`;
 }
 
 /** @param {Record<string, any>} members */

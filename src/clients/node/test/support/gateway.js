@@ -34,6 +34,17 @@ export function stream(response) {
 export const item = (number, type, more = {}) => {
   const id = `e-${number}`;
   if (type === undefined) return `id: ${id}\n: heartbeat\n\n`;
-  const event = { specversion: '1.0', id, source: '/s', subject: 'c', connection: 'bots', type: `tertulia.${type}`, time: '', datacontenttype: 'application/json', data: {}, ...more };
+  const event = {
+    specversion: '1.0',
+    id,
+    source: '/s',
+    subject: 'c',
+    connection: 'bots',
+    type: `tertulia.${type}`,
+    time: '',
+    datacontenttype: 'application/json',
+    data: {},
+    ...more,
+  };
   return `id: ${id}\ndata: ${JSON.stringify(event)}\n\n`;
 };

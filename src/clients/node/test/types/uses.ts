@@ -1,7 +1,17 @@
 // Uses of the package that must compile in strict mode. It is only compiled.
 
 import { connect, memoryCursor, ProblemError, TertuliaError, UnreachableError, TimeoutError } from 'tertulia';
-import type { Connection, Conversation, Cursor, Event, EventOf, EventType, ProblemCode, Schemas, Tertulia } from 'tertulia';
+import type {
+  Connection,
+  Conversation,
+  Cursor,
+  Event,
+  EventOf,
+  EventType,
+  ProblemCode,
+  Schemas,
+  Tertulia,
+} from 'tertulia';
 
 const tertulia: Tertulia = connect({ url: 'http://127.0.0.1:8080', token: async () => 'secret', timeout: 1_000 });
 
@@ -27,7 +37,10 @@ export const bot = (): Promise<void> =>
       // @ts-expect-error: a gap has no body
       event.data.body;
       if (event.type !== 'tertulia.message') return;
-      await event.conversation.send({ text: `${event.data.sequence} ${attempt}`, quickReplies: {} }, { signal, timeout: 5 });
+      await event.conversation.send(
+        { text: `${event.data.sequence} ${attempt}`, quickReplies: {} },
+        { signal, timeout: 5 },
+      );
       await event.conversation.close({ survey: false });
     },
     { type: ['message', 'tertulia.close'], atOnce: 4, failed: (error, event) => console.error(error, event.id) },
@@ -53,7 +66,9 @@ export async function commands(): Promise<void> {
   await conversation.transfer({ skillId: '501' });
   await conversation.read([sequence ?? 0]);
   const stage: string | null | undefined = (await conversation.get()).stage;
-  const bodies: (string | Schemas['JsonObject'])[] = (await conversation.messages({ maxQuantity: 5 })).map(({ body }) => body);
+  const bodies: (string | Schemas['JsonObject'])[] = (await conversation.messages({ maxQuantity: 5 })).map(
+    ({ body }) => body,
+  );
   console.log(stage, bodies);
   // @ts-expect-error: a message has no such member
   await conversation.send({ txt: 'hello' });

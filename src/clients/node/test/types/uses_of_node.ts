@@ -20,7 +20,11 @@ export async function test(after: (stop: () => Promise<void>) => void): Promise<
 
 export async function parts(): Promise<void> {
   const platform = await startPlatform({ survey: true, options: ['--latency', '5ms'] });
-  const service = await startService({ platform, connections: [{ id: 'bots', login: { username: 'bot2' } }], token: 't' });
+  const service = await startService({
+    platform,
+    connections: [{ id: 'bots', login: { username: 'bot2' } }],
+    token: 't',
+  });
   connect({ url: service.url, token: 't', fetch });
   const entries: { text: string | null }[] = await platform.ledger();
   const found: number = await platform.until(() => entries.length);
