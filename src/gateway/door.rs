@@ -15,7 +15,7 @@ use utoipa_actix_web::AppExt as _;
 use super::{
     nodes::{ForCaller, Neighbours, answer_find, described, internal_routes, misdirected},
     problem::Problem,
-    routes::routes,
+    routes::interface,
     state::State,
 };
 use crate::cluster::peers::NUDGE;
@@ -33,7 +33,7 @@ pub(super) fn listen(state: Data<State>, neighbours: &Neighbours) -> io::Result<
         let app = app.route(NUDGE, web::post().to(nudge)).configure(internal_routes);
         let app = app.route("/internal/v1/find/{conversation}", web::get().to(answer_find));
         let app = app.route("/internal/v1/rebalance", web::post().to(rebalance));
-        app.into_utoipa_app().configure(routes).into_app()
+        app.into_utoipa_app().configure(interface).into_app()
     });
     let server = server.workers(WORKERS).disable_signals().shutdown_timeout(1);
     let server = match tls {
