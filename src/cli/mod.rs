@@ -15,6 +15,7 @@ pub mod init;
 mod interrupt;
 mod loopback;
 pub mod man;
+pub mod mcp;
 mod open_files;
 pub mod run;
 pub mod tail;
@@ -40,6 +41,7 @@ use demo::DemoOptions;
 use emulate::EmulateOptions;
 use init::InitOptions;
 use man::ManOptions;
+use mcp::McpOptions;
 use run::RunOptions;
 use tail::TailOptions;
 
@@ -68,6 +70,8 @@ pub enum Command {
     Run(RunOptions),
     /// Follow the events of a running service in the terminal, one line each
     Tail(TailOptions),
+    /// Serve a running service to a model, over the Model Context Protocol on standard input and output
+    Mcp(McpOptions),
     /// Validate a configuration, and print every mistake with its line
     Check(CheckOptions),
     /// Copy the store of a running service into a new directory
@@ -102,6 +106,7 @@ impl Cli {
             Command::Init(options) => init::execute(&options),
             Command::Run(options) => run::execute(&options, self.log_format),
             Command::Tail(options) => tail::execute(&options),
+            Command::Mcp(options) => mcp::execute(&options),
             Command::Check(options) => check::execute(&options),
             Command::Backup(options) => backup::execute(&options),
             Command::Completions(options) => completions::execute(&options),

@@ -12,6 +12,7 @@ mod first_hour;
 mod fleet;
 mod gateway;
 mod logins;
+mod mcp;
 mod metrics;
 mod operations;
 mod postgres;
