@@ -13,7 +13,7 @@ use std::{
 const WITHOUT_CYCLES: [(&str, &[&str]); 3] = [
     ("actors/core/src", &[""]),
     ("actors/src", &["conversation", "subscriber"]),
-    ("src", &["bulk", "config", "gateway", "webhooks"]),
+    ("src", &["bulk", "config", "gateway", "mcp", "webhooks"]),
 ];
 
 /// The modules of the library from the top down. A module imports modules of its own layer and of the layers below.

@@ -16,6 +16,7 @@ pub mod init;
 mod interrupt;
 mod loopback;
 pub mod man;
+pub mod mcp;
 mod open_files;
 pub mod run;
 pub mod tail;
@@ -42,6 +43,7 @@ use emulate::EmulateOptions;
 use health::HealthOptions;
 use init::InitOptions;
 use man::ManOptions;
+use mcp::McpOptions;
 use run::RunOptions;
 use tail::TailOptions;
 
@@ -70,6 +72,8 @@ pub enum Command {
     Run(RunOptions),
     /// Follow the events of a running service in the terminal, one line each
     Tail(TailOptions),
+    /// Serve a running service to a model, over the Model Context Protocol on standard input and output
+    Mcp(McpOptions),
     /// Validate a configuration, and print every mistake with its line
     Check(CheckOptions),
     /// Check whether a running service is alive, or with --ready whether it is ready
@@ -106,6 +110,7 @@ impl Cli {
             Command::Init(options) => init::execute(&options),
             Command::Run(options) => run::execute(&options, self.log_format),
             Command::Tail(options) => tail::execute(&options),
+            Command::Mcp(options) => mcp::execute(&options),
             Command::Check(options) => check::execute(&options),
             Command::Health(options) => health::execute(&options),
             Command::Backup(options) => backup::execute(&options),

@@ -83,6 +83,15 @@ impl Holder {
         Self { name, scope, reach, forwarded_bytes, gone, digest: None, allowance }
     }
 
+    /// Fails if the scope does not permit requests with this method.
+    pub(super) fn permit(&self, method: &Method) -> Result<(), Problem> {
+        if only_looks(method) || self.scope >= Scope::Write {
+            return Ok(());
+        }
+        let detail = "the token has the scope read, and this request changes something";
+        Err(Problem::new(StatusCode::FORBIDDEN, "not-permitted", detail))
+    }
+
     /// Whether both are the same token with the same rights.
     fn is_same(&self, other: &Self) -> bool {
         (&self.name, self.digest, self.scope, &self.reach) == (&other.name, other.digest, other.scope, &other.reach)
@@ -131,9 +140,9 @@ impl Access {
         &self.origins
     }
 
-    /// Admits a request if its caller may make it and has not reached a limit.
+    /// Admits a request if its caller is known and has not reached a limit. Inserts the caller into the request.
     pub(super) fn admit(&self, request: &ServiceRequest) -> Result<Turn, Problem> {
-        let (method, headers) = (request.method(), request.headers());
+        let headers = request.headers();
         if let Some(local) = self.local() {
             from_this_machine(headers)?;
             if !self.origins.allow(headers) {
@@ -147,15 +156,7 @@ impl Access {
             return Err(problem.header(header::WWW_AUTHENTICATE, "Bearer"));
         };
         request.extensions_mut().insert(Arc::clone(holder));
-        let turn = holder.allowance.enter()?;
-        if only_looks(method) || holder.scope >= Scope::Write {
-            return Ok(turn);
-        }
-        Err(Problem::new(
-            StatusCode::FORBIDDEN,
-            "not-permitted",
-            "the token has the scope read, and this request changes something",
-        ))
+        holder.allowance.enter()
     }
 
     /// The reaches of all tokens, without repetitions.

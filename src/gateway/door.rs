@@ -15,7 +15,7 @@ use utoipa_actix_web::AppExt as _;
 use super::{
     nodes::{ForCaller, Neighbours, answer_find, answer_find_ring, described, internal_routes, misdirected},
     problem::Problem,
-    routes::routes,
+    routes::interface,
     state::State,
 };
 use crate::cluster::peers::NUDGE;
@@ -34,7 +34,7 @@ pub(super) fn listen(state: Data<State>, neighbours: &Neighbours) -> io::Result<
         let app = app.route("/internal/v1/find/{conversation}", web::get().to(answer_find));
         let app = app.route("/internal/v1/find-ring/{ring}", web::get().to(answer_find_ring));
         let app = app.route("/internal/v1/rebalance", web::post().to(rebalance));
-        app.into_utoipa_app().configure(routes).into_app()
+        app.into_utoipa_app().configure(interface).into_app()
     });
     let server = server.workers(WORKERS).disable_signals().shutdown_timeout(1);
     let server = match tls {

@@ -18,7 +18,8 @@ const SHUT: [(HeaderName, &str); 5] = [
 
 /// Adds the missing headers.
 pub(super) fn shut(response: &mut ServiceResponse<BoxBody>) {
-    let is_data = response.request().path().starts_with("/v1");
+    let path = response.request().path();
+    let is_data = path.starts_with("/v1") || path == "/mcp";
     let is_error = response.status().is_client_error() || response.status().is_server_error();
     let headers = response.headers_mut();
     let no_store = (is_data || is_error).then_some((header::CACHE_CONTROL, "no-store"));

@@ -26,6 +26,7 @@ mod inbox;
 mod intake;
 mod keyed;
 mod limits;
+mod mcp;
 mod metrics;
 mod nodes;
 mod openapi;
@@ -74,7 +75,7 @@ use crate::config;
 use access::Access;
 use clients::Clients;
 use origins::Origins;
-use routes::routes;
+use routes::{interface, routes};
 use transport::{Ending, Stream, Watched};
 
 pub(crate) use nodes::Neighbours;
@@ -197,7 +198,9 @@ impl Gateway {
             .shutdown_timeout(u64::from(u32::MAX));
         let draining = builder.graceful_shutdown_signal();
         let service = move || {
-            let app = App::new().app_data(state.clone()).app_data(document.clone()).wrap(from_fn(problem::tell));
+            let app =
+                App::new().app_data(state.clone()).app_data(document.clone()).app_data(mcp::Inner::new(interface));
+            let app = app.wrap(from_fn(problem::tell));
             let app = app.wrap(from_fn(cors::allow)).wrap(from_fn(request::accompany));
             let app = app.into_utoipa_app();
             let app = app.configure(routes).default_service(web::to(openapi::elsewhere)).into_app();

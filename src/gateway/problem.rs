@@ -130,8 +130,9 @@ fn number<S: Serializer>(status: &StatusCode, serializer: S) -> Result<S::Ok, S:
     serializer.serialize_u16(status.as_u16())
 }
 
-/// Marks a response that comes from a service of the platform. Its body is not changed.
-pub(super) struct Forwarded;
+/// Marks a response whose body is not changed: it comes from a service of the platform, or another protocol says what its
+/// errors look like.
+pub(super) struct AsItIs;
 
 /// Turns every other error response into a problem, for example for an unknown path.
 pub(super) async fn tell(
@@ -142,8 +143,8 @@ pub(super) async fn tell(
     let status = response.status();
     let is_problem =
         response.headers().get(header::CONTENT_TYPE).is_some_and(|content_type| content_type == CONTENT_TYPE);
-    let is_forwarded = response.response().extensions().contains::<Forwarded>();
-    if is_problem || is_forwarded || !(status.is_client_error() || status.is_server_error()) {
+    let is_as_it_is = response.response().extensions().contains::<AsItIs>();
+    if is_problem || is_as_it_is || !(status.is_client_error() || status.is_server_error()) {
         return Ok(response);
     }
     let detail = response.response().error().map(ToString::to_string);

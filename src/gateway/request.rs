@@ -23,7 +23,7 @@ use uuid::Uuid;
 use super::{access::Holder, clients::Client, headers, state::State};
 
 /// The header with the request's id, which the response repeats.
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// The longest id that is accepted from a caller.
 const MAX_ID: usize = 128;
 /// The target of the access log, by which its lines can be filtered.
@@ -33,9 +33,14 @@ const QUIET: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
 
 /// A request's id: the caller's id if it is short and harmless, otherwise a new one.
 #[derive(Clone)]
-struct RequestId(HeaderValue);
+pub(super) struct RequestId(HeaderValue);
 
 impl RequestId {
+    /// The id of a request that is being answered.
+    pub(super) fn value(&self) -> &HeaderValue {
+        &self.0
+    }
+
     fn of(headers: &HeaderMap) -> Self {
         let is_harmless = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte);
         let own = headers.get(REQUEST_ID).filter(|id| {
@@ -68,6 +73,7 @@ pub(super) async fn accompany(
     let id = RequestId::of(request.headers());
     let method = request.method().clone();
     let span = tracing::info_span!("request", request_id = %id, %method, route = Empty, status = Empty);
+    request.extensions_mut().insert(id.clone());
     let mut response = next.call(request).instrument(span.clone()).await?.map_into_boxed_body();
 
     response.headers_mut().insert(REQUEST_ID, id.0.clone());

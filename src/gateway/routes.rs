@@ -4,11 +4,17 @@ use actix_web::middleware::from_fn;
 use utoipa_actix_web::{scope, service_config::ServiceConfig};
 
 use super::{
-    admission, backup, bulk, connections, conversations, dashboard, dead_letters, events, health, intake, metrics,
+    admission, backup, bulk, connections, conversations, dashboard, dead_letters, events, health, intake, mcp, metrics,
     nodes, openapi, overview, rings, supervision, webhooks,
 };
 
+/// Everything that clients may call.
 pub(super) fn routes(config: &mut ServiceConfig<'_>) {
+    config.configure(interface).configure(mcp::routes);
+}
+
+/// The HTTP interface. Other nodes and the tools for models call it too.
+pub(super) fn interface(config: &mut ServiceConfig<'_>) {
     config
         .configure(health::routes)
         .configure(metrics::routes)

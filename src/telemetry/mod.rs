@@ -84,9 +84,11 @@ pub fn start(format: LogFormat, telemetry: Option<&Telemetry>) -> Result<(Logs, 
 }
 
 /// Libraries may trace whole requests with `Authorization`, or addresses with tokens. So only this project's own lines,
-/// which contain neither, follow `RUST_LOG`; others are limited to `info`.
+/// which contain neither, follow `RUST_LOG`; others are limited to `info`. The library of the Model Context Protocol is
+/// limited to `error`: it logs what clients send at `info` already.
 fn tells_no_secret(metadata: &Metadata<'_>) -> bool {
-    is_own(metadata) || *metadata.level() <= Level::INFO
+    let is_of_protocol = metadata.target().split("::").next() == Some("rmcp");
+    is_own(metadata) || *metadata.level() <= if is_of_protocol { Level::ERROR } else { Level::INFO }
 }
 
 fn is_own(metadata: &Metadata<'_>) -> bool {
@@ -113,6 +115,7 @@ mod tests {
             tracing::info!(target: "actix_http", "theirs");
             tracing::debug!(target: "actix_http::h1", "too much");
             tracing::trace!(target: "awc", "too much");
+            tracing::info!(target: "rmcp::service", "too much");
             tracing::debug!(target: "tertulias", "too much");
         });
         let text = fs::read_to_string(log.path()).unwrap();

@@ -41,7 +41,7 @@ const SECRETS: [(&str, &str); 2] = [("BOT1_PASSWORD", CANARY), ("TERTULIA_TOKEN"
 
 #[test]
 fn every_help_ends_with_an_example() {
-    for command in [&[][..], &["check"], &["emulate"], &["run"], &["tail"], &["health"], &["backup"]] {
+    for command in [&[][..], &["check"], &["emulate"], &["run"], &["tail"], &["mcp"], &["health"], &["backup"]] {
         let output = program(&[command, &["--help"]].concat()).output().unwrap();
         assert_eq!(output.status.code(), Some(0));
         let help = stdout(&output);

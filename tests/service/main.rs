@@ -13,6 +13,7 @@ mod fleet;
 mod gateway;
 mod health;
 mod logins;
+mod mcp;
 mod metrics;
 mod operations;
 mod postgres;

@@ -24,7 +24,7 @@ use crate::{
     config::Scope,
     gateway::{
         body::{self, WITHIN},
-        problem::{Forwarded, Problem},
+        problem::{AsItIs, Problem},
         state::Caller,
     },
 };
@@ -195,7 +195,7 @@ fn passed_on(
 ) -> HttpResponse {
     let (head, content) = answer.into_parts();
     let mut response = HttpResponse::build(head.status);
-    response.extensions_mut().insert(Forwarded);
+    response.extensions_mut().insert(AsItIs);
     copy(&head.headers, &mut response, prefix);
     response
         .insert_header(("x-platform-service", service))

@@ -24,7 +24,8 @@ use crate::{
 };
 
 const SCHEME: &str = "token";
-/// The tag of endpoints that only the service's own pages use. The document leaves them out.
+/// The tag of endpoints that the document leaves out: only the service's own pages use them, or another protocol
+/// describes them.
 const INTERNAL: &str = "internal";
 
 /// The description of the whole document.
@@ -135,5 +136,5 @@ fn complete(operation: &mut Operation, is_guarded: bool) {
 fn leave_out_internal(paths: &mut Paths) {
     let is_internal = |operation: &Operation| operation.tags.iter().flatten().any(|tag| tag == INTERNAL);
     let all = mem::take(&mut paths.paths);
-    paths.paths = all.into_iter().filter(|(_, item)| !item.get.as_ref().is_some_and(is_internal)).collect();
+    paths.paths = all.into_iter().filter(|(_, item)| !item.get.iter().chain(&item.post).any(is_internal)).collect();
 }

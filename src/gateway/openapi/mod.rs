@@ -8,5 +8,5 @@ mod events;
 mod finish;
 mod gather;
 
-pub(super) use document::{elsewhere, serve};
+pub(super) use document::{Document, elsewhere, serve};
 pub(super) use gather::gather;

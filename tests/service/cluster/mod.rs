@@ -6,6 +6,7 @@ mod deadlines;
 mod duties;
 mod finding;
 mod intake;
+mod mcp;
 mod moving;
 mod names;
 mod serving;

@@ -12,6 +12,7 @@ mod idempotency;
 mod intake;
 mod kept;
 pub(crate) mod keys;
+mod mcp;
 mod messages;
 mod notes;
 mod origins;

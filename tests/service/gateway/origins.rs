@@ -38,7 +38,7 @@ async fn a_page_of_an_allowed_origin_may_call_with_its_token() {
         assert!(answer.header("access-control-allow-methods").split(", ").any(|allowed| allowed == method));
     }
     let allowed = answer.header("access-control-allow-headers").to_lowercase();
-    for header in ["authorization", "content-type", "idempotency-key", "last-event-id"] {
+    for header in ["authorization", "content-type", "idempotency-key", "last-event-id", "mcp-protocol-version"] {
         assert!(allowed.split(", ").any(|one| one == header), "{allowed}");
     }
     assert_eq!((answer.header("access-control-max-age"), answer.header("vary")), ("600", "Origin"));
