@@ -83,7 +83,9 @@ export class Connection extends Emitter {
   constructor(options) {
     super();
     this._options = options;
-    this.#memory = new Memory(options.conversationsCacheDuration, ({ conversationId }) => this.#current?.feed?.forget(conversationId));
+    this.#memory = new Memory(options.conversationsCacheDuration, ({ conversationId }) =>
+      this.#current?.feed?.forget(conversationId),
+    );
     this.connectionId = randomUUID();
     this.accountId = options.accountId;
     this.appId = options.appId ?? null;
@@ -250,8 +252,13 @@ export class Connection extends Emitter {
 
   /** @param {{ agentState: string, agentId?: string }} options the state is one of `AgentState`; the agent is the connection's own by default */
   async setAgentState({ agentState, agentId = this.agentId ?? undefined }) {
-    if (agentId === (this.agentId ?? undefined)) await this._commands.request(({ handle }) => handle.agentState(agentState));
-    else await this.send({ type: '.ams.routing.SetAgentState', body: { availability: agentState, channels: ['MESSAGING'], agentUserId: agentId } });
+    if (agentId === (this.agentId ?? undefined))
+      await this._commands.request(({ handle }) => handle.agentState(agentState));
+    else
+      await this.send({
+        type: '.ams.routing.SetAgentState',
+        body: { availability: agentState, channels: ['MESSAGING'], agentUserId: agentId },
+      });
     this.agentState = agentState;
   }
 
@@ -412,7 +419,10 @@ export class Connection extends Emitter {
 
   /** @param {import('./subscription.js').SubscriptionQuery} query */
   async _loaded({ stage }) {
-    const stages = stage === undefined ? [ConversationState.OPEN, ConversationState.CLOSE, ConversationState.LOCKED] : [stage].flat();
+    const stages =
+      stage === undefined
+        ? [ConversationState.OPEN, ConversationState.CLOSE, ConversationState.LOCKED]
+        : [stage].flat();
     await this.#current?.feed?.loaded(stages);
   }
 
@@ -438,7 +448,8 @@ export class Connection extends Emitter {
 
   /** @param {Conversation} conversation */
   _unload(conversation) {
-    if (!conversation._isLoaded) throw new Error(`conversation ${conversation.conversationId} was not loaded with loadConversation`);
+    if (!conversation._isLoaded)
+      throw new Error(`conversation ${conversation.conversationId} was not loaded with loadConversation`);
     conversation._isLoaded = false;
     this._release(conversation);
   }
@@ -497,7 +508,8 @@ export class Connection extends Emitter {
     else if (name === 'connection.waiting') this.#waits(data);
     else if (name === 'connection.resumed') this.#resumed(data);
     else if (name === 'connection.failed') this.#failed(data);
-    else if (name === 'connection.identity-lost') this._report(new Error(`the identity of the consumer is lost: ${data.reason}`));
+    else if (name === 'connection.identity-lost')
+      this._report(new Error(`the identity of the consumer is lost: ${data.reason}`));
   }
 
   /** The stream of events was interrupted. */
@@ -539,6 +551,8 @@ export class Connection extends Emitter {
 
   /** @param {{ code?: number | null, reason: string }} data */
   #disconnected({ code, reason }) {
+    // An attempt to connect again that fails is no further disconnect.
+    if (this.state === ConnectionState.DISCONNECTED) return;
     const payload = { code: String(code ?? 1006), reason };
     this.state = ConnectionState.DISCONNECTED;
     if (this.maintainConnection) {

@@ -273,7 +273,8 @@ export class Conversation extends Emitter {
    * @throws {Error} `No room left to add agent note`
    */
   async setAgentNote(note, agentId, name, noteId, isAutoSummary, truncateEnabled) {
-    const given = typeof note === 'object' ? note : { noteContent: note, agentId, name, noteId, isAutoSummary, truncateEnabled };
+    const given =
+      typeof note === 'object' ? note : { noteContent: note, agentId, name, noteId, isAutoSummary, truncateEnabled };
     try {
       const written = await this._act('note', {
         noteContent: given.noteContent,
@@ -377,7 +378,8 @@ export class Conversation extends Emitter {
    */
   _assign(members) {
     const { csat, context, clientProperties } = members;
-    for (const name of [...PLAIN, ...COUNTS]) if (members[name] !== undefined) /** @type {any} */ (this)[name] = members[name];
+    for (const name of [...PLAIN, ...COUNTS])
+      if (members[name] !== undefined) /** @type {any} */ (this)[name] = members[name];
     if (csat !== undefined) this.csat = csat;
     if (context !== undefined) this.context = context;
     if (clientProperties !== undefined) this.clientProperties = clientProperties;
@@ -454,7 +456,16 @@ export class Conversation extends Emitter {
    */
   _lastContent(record) {
     if (!record?.event || this.mainDialog === null) return;
-    const { sequence, serverTimestamp, metadata, messageAudience, originatorPId, originatorId, originatorMetadata, event } = record;
+    const {
+      sequence,
+      serverTimestamp,
+      metadata,
+      messageAudience,
+      originatorPId,
+      originatorId,
+      originatorMetadata,
+      event,
+    } = record;
     const message = this.mainDialog._keep({
       sequence,
       time: serverTimestamp,
@@ -486,7 +497,10 @@ export class Conversation extends Emitter {
    */
   _emit(name, payload) {
     if (this._isHidden) return;
-    bubble([this._atConnection(name, payload), { emitter: this, name, payload: payload === undefined ? [] : [payload] }]);
+    bubble([
+      this._atConnection(name, payload),
+      { emitter: this, name, payload: payload === undefined ? [] : [payload] },
+    ]);
   }
 
   /**

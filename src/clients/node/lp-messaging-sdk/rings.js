@@ -28,7 +28,8 @@ export class Rings {
     this.#subscriptions.add(subscription);
     const { id, tertulia } = this.#connection._session;
     for (const { id: ringId, ...offer } of await tertulia.rings({ connection: id }).all()) {
-      if (!subscription.rings.has(ringId)) this.take({ ...offer, ringId, ringState: this.#rings.get(ringId)?.ringState ?? RingState.WAITING });
+      if (!subscription.rings.has(ringId))
+        this.take({ ...offer, ringId, ringState: this.#rings.get(ringId)?.ringState ?? RingState.WAITING });
     }
     return subscription;
   }
@@ -51,7 +52,11 @@ export class Rings {
       if (isNew) subscription._tell('ring', ring);
       subscription._tell('notification', notification);
     }
-    this.#connection._wire('routingTaskNotification', '.ams.routing.RoutingTaskNotification', ringNotification(ring, null));
+    this.#connection._wire(
+      'routingTaskNotification',
+      '.ams.routing.RoutingTaskNotification',
+      ringNotification(ring, null),
+    );
     if (known === undefined) this.#connection._tell('ring', ring);
   }
 

@@ -134,7 +134,10 @@ export class ConversationSubscription extends Emitter {
   #notify(type, conversations) {
     const isHeard = this.listenerCount('notification') + this.#connection.listenerCount('conversationNotification') > 0;
     if (!isHeard) return;
-    const body = { subscriptionId: this.subscriptionId, changes: conversations.map((each) => ({ type, result: toProtocol(each) })) };
+    const body = {
+      subscriptionId: this.subscriptionId,
+      changes: conversations.map((each) => ({ type, result: toProtocol(each) })),
+    };
     this._tell('notification', body);
     this.#connection._tell('conversationNotification', body);
   }
@@ -156,9 +159,18 @@ export function matches(query, conversation) {
     has(query.conversationId, [conversation.conversationId]) &&
     has(query.stage, [conversation.stage]) &&
     has(query.state, [conversation.stage, ...dialogs.map(({ state }) => state)]) &&
-    has(query.dialogType, dialogs.map(({ dialogType }) => dialogType)) &&
-    has(query.consumerId, participants.filter(({ role }) => role === 'CONSUMER').map(({ userId }) => userId)) &&
-    has(query.agentId, participants.flatMap(({ agentId, userId }) => [agentId, userId])) &&
+    has(
+      query.dialogType,
+      dialogs.map(({ dialogType }) => dialogType),
+    ) &&
+    has(
+      query.consumerId,
+      participants.filter(({ role }) => role === 'CONSUMER').map(({ userId }) => userId),
+    ) &&
+    has(
+      query.agentId,
+      participants.flatMap(({ agentId, userId }) => [agentId, userId]),
+    ) &&
     (query.lastUpdateAfter == null || (updateTime ?? 0) >= query.lastUpdateAfter) &&
     (query.lastUpdateBefore == null || (updateTime ?? 0) <= query.lastUpdateBefore)
   );

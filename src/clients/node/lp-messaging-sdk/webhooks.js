@@ -17,8 +17,10 @@ export class WebhooksIntake {
    */
   take(notification) {
     const { type, body } = notification?.wsNotificationMsg ?? {};
-    if (/ExConversationChangeNotification$/.test(type)) (body.changes ?? []).forEach((/** @type {any} */ each) => this.#state(each.result));
-    else if (/(OnlineEventDistribution|MessagingEventNotification)$/.test(type)) [body.changes ?? body].flat().forEach((each) => this.#record(each));
+    if (/ExConversationChangeNotification$/.test(type))
+      (body.changes ?? []).forEach((/** @type {any} */ each) => this.#state(each.result));
+    else if (/(OnlineEventDistribution|MessagingEventNotification)$/.test(type))
+      [body.changes ?? body].flat().forEach((each) => this.#record(each));
     else throw new Error(`a webhook of the type ${type} is no notification of a conversation`);
   }
 
@@ -45,7 +47,8 @@ export class WebhooksIntake {
     }
     const author = { originatorId: originatorPId ?? originatorId, role: originatorMetadata?.role };
     if (event.type === 'ChatStateEvent') dialog.getParticipant(author.originatorId)?._setChatState(event.chatState);
-    else if (event.type === 'AcceptStatusEvent') this.#receipt(dialog, { sequence, status: event.status, sequences: event.sequenceList, ...author });
+    else if (event.type === 'AcceptStatusEvent')
+      this.#receipt(dialog, { sequence, status: event.status, sequences: event.sequenceList, ...author });
     else this.#message(dialog, record, author);
     conversation._tell('messageNotification', record);
   }
@@ -61,7 +64,16 @@ export class WebhooksIntake {
     const body = event.message ?? event.content;
     const contentType = event.contentType ?? event.type;
     const { quickReplies } = event;
-    const message = dialog._keep({ sequence, time: serverTimestamp, messageAudience, metadata, body, contentType, quickReplies, ...author });
+    const message = dialog._keep({
+      sequence,
+      time: serverTimestamp,
+      messageAudience,
+      metadata,
+      body,
+      contentType,
+      quickReplies,
+      ...author,
+    });
     if (message !== null) dialog._emit('message', message);
   }
 }

@@ -41,7 +41,14 @@ export class Stage {
       agents: 30,
       survey: true,
       options: ['--admins', '2'],
-      connections: [{ id: 'bots', login: { username: 'bot1' }, subscribe: { stage: ['OPEN', 'CLOSE'], agents: 'all' }, rings: 'manual' }],
+      connections: [
+        {
+          id: 'bots',
+          login: { username: 'bot1' },
+          subscribe: { stage: ['OPEN', 'CLOSE'], agents: 'all' },
+          rings: 'manual',
+        },
+      ],
       ...options,
     };
     const { platform, service, tertulia, stop } = await startTertulia(settings);
@@ -72,7 +79,11 @@ export class Stage {
   }
 
   async brand(login, more = {}) {
-    const connection = this.make({ userType: lpm.UserType.BRAND, authData: { username: login, password: 'secret' }, ...more });
+    const connection = this.make({
+      userType: lpm.UserType.BRAND,
+      authData: { username: login, password: 'secret' },
+      ...more,
+    });
     await connection.open();
     return connection;
   }
