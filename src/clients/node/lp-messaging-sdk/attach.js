@@ -81,7 +81,7 @@ function checked(known, { role, account }) {
 }
 
 /**
- * Whether a connection has the login of a bot. The gateway does not tell the names of logins, so the platform is asked.
+ * Whether a connection has the login of a bot. The gateway does not report names of logins; the platform does.
  *
  * @param {import('../lib/tertulia.js').Tertulia} tertulia
  * @param {{ id: string, account: string, agentId?: string | null }} candidate

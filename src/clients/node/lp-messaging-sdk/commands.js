@@ -127,7 +127,7 @@ export class Commands {
       return await send(this.#connection._session);
     } catch (error) {
       placed(error, place);
-      if (/** @type {any} */ (error).isTimeout) this.#connection._tell('timeout', error);
+      if (/** @type {any} */ (error).isTimeout) this.#connection._dispatch('timeout', error);
       throw error;
     }
   }

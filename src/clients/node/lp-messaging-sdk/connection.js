@@ -128,24 +128,24 @@ export class Connection extends Emitter {
     if (this.state !== INITIAL && !isAgain) throw new Error(`cannot open a connection that is ${this.state}`);
     this.state = CONNECTING;
     const start = Date.now();
-    this._tell('connect#request', { start });
+    this._dispatch('connect#request', { start });
     this.#opening = this.#begin();
     try {
       await this.#opening;
     } catch (error) {
       await this.#detach();
       this.state = FAILED_TO_CONNECT;
-      this._tell('failed-to-connect', error);
+      this._dispatch('failed-to-connect', error);
       throw error;
     } finally {
       this.#opening = null;
     }
     this.state = CONNECTED;
-    this._tell('connect#response', { start, end: Date.now() });
-    this._tell('connect');
+    this._dispatch('connect#response', { start, end: Date.now() });
+    this._dispatch('connect');
     void this.shiftStatusPoller?.start();
     await this.#subscribe();
-    this._tell('ready');
+    this._dispatch('ready');
   }
 
   /**
@@ -164,7 +164,7 @@ export class Connection extends Emitter {
     this.shiftStatusPoller?.stop();
     await this.#detach();
     this.state = CLOSED;
-    this._tell('close', { code: '1005', reason: '' });
+    this._dispatch('close', { code: '1005', reason: '' });
   }
 
   /**
@@ -198,9 +198,9 @@ export class Connection extends Emitter {
   async send({ type, body = {}, headers = [], metadata = [] }) {
     const start = Date.now();
     const request = /** @type {any} */ ({ type, body, headers, metadata });
-    this._tell(`${type}#request`, { start, request });
+    this._dispatch(`${type}#request`, { start, request });
     const response = await this._commands.request(({ handle }) => handle.request(request));
-    this._tell(`${type}#response`, { start, end: Date.now(), request, response });
+    this._dispatch(`${type}#response`, { start, end: Date.now(), request, response });
     return response;
   }
 
@@ -223,7 +223,7 @@ export class Connection extends Emitter {
     const opened = await this._commands.request(({ handle }) => handle.createConversation(wanted));
     const feed = /** @type {import('./feed.js').Feed} */ (this._session.feed);
     const conversation = feed.conversation(opened.conversationId);
-    if (!conversation._isTold) conversation._begin();
+    if (!conversation._hasState) conversation._begin();
     this._show(conversation);
     return conversation;
   }
@@ -363,7 +363,7 @@ export class Connection extends Emitter {
       const wasOff = skill.isInOffHours();
       Object.assign(skill, { onShift: shift.onShift, nextOn: shift.nextOn ?? null, nextOff: shift.nextOff ?? null });
       if (isFirst || wasOff === skill.isInOffHours()) continue;
-      this._tell(wasOff ? 'skill-entered-work-hours' : 'skill-entered-off-hours', shift);
+      this._dispatch(wasOff ? 'skill-entered-work-hours' : 'skill-entered-off-hours', shift);
     }
   }
 
@@ -408,7 +408,7 @@ export class Connection extends Emitter {
   }
 
   /** @returns {Conversation[]} */
-  _allTold() {
+  _withState() {
     return this.#current?.feed?.all() ?? [];
   }
 
@@ -462,7 +462,7 @@ export class Connection extends Emitter {
   _changed(conversation) {
     for (const subscription of this._subscriptions) subscription._consider(conversation);
     const isHeard = !conversation._isHidden && conversation.listenerCount('notification') > 0;
-    if (isHeard) conversation._tell('notification', toProtocol(conversation));
+    if (isHeard) conversation._dispatch('notification', toProtocol(conversation));
   }
 
   /**
@@ -474,7 +474,7 @@ export class Connection extends Emitter {
   _raw(conversation, event) {
     const body = messageNotification(conversation, event);
     if (body === null) return;
-    conversation._tell('messageNotification', body);
+    conversation._dispatch('messageNotification', body);
     this._wire('messageNotification', messageType(this._options.userType), body);
   }
 
@@ -487,9 +487,9 @@ export class Connection extends Emitter {
    */
   _wire(name, type, body) {
     const whole = { kind: 'notification', type, body };
-    this._tell(name, body);
-    this._tell(type, whole);
-    this._tell('notification', whole);
+    this._dispatch(name, body);
+    this._dispatch(type, whole);
+    this._dispatch('notification', whole);
   }
 
   /**
@@ -504,7 +504,7 @@ export class Connection extends Emitter {
     // While the connection is opened, only its state matters.
     if (this.state !== ConnectionState.CONNECTED && this.state !== ConnectionState.DISCONNECTED) return;
     if (name === 'connection.disconnected') this.#disconnected(data);
-    else if (name === 'connection.resuming') this._tell('reconnecting');
+    else if (name === 'connection.resuming') this._dispatch('reconnecting');
     else if (name === 'connection.waiting') this.#waits(data);
     else if (name === 'connection.resumed') this.#resumed(data);
     else if (name === 'connection.failed') this.#failed(data);
@@ -521,7 +521,7 @@ export class Connection extends Emitter {
   _lost(error) {
     this.state = ConnectionState.FAILED_TO_CONNECT;
     this._report(error);
-    this._tell('failed-to-connect', error);
+    this._dispatch('failed-to-connect', error);
   }
 
   async #begin() {
@@ -556,17 +556,17 @@ export class Connection extends Emitter {
     const payload = { code: String(code ?? 1006), reason };
     this.state = ConnectionState.DISCONNECTED;
     if (this.maintainConnection) {
-      this._tell('disconnect', payload);
+      this._dispatch('disconnect', payload);
       return;
     }
     this.shiftStatusPoller?.stop();
-    this.#detach().then(() => this._tell('close', payload));
+    this.#detach().then(() => this._dispatch('close', payload));
   }
 
   /** @param {{ reason: string, until: string, lastError?: string | null }} data */
   #waits({ reason, until, lastError }) {
     if (reason === 'credentials_refused') this._report(this.#current?.notReady(reason, lastError));
-    this._tell('reconnect-wait', { seconds: Math.max(0, (Date.parse(until) - Date.now()) / 1_000) });
+    this._dispatch('reconnect-wait', { seconds: Math.max(0, (Date.parse(until) - Date.now()) / 1_000) });
   }
 
   /** @param {{ agentId?: string | null, userId?: string | null }} data */
@@ -575,8 +575,8 @@ export class Connection extends Emitter {
     this.userId = userId ?? this.userId;
     if (this.state !== ConnectionState.DISCONNECTED) return;
     this.state = ConnectionState.CONNECTED;
-    this._tell('connect');
-    this._tell('reconnect');
+    this._dispatch('connect');
+    this._dispatch('reconnect');
   }
 
   /** @param {{ reason: string }} data */
@@ -584,7 +584,7 @@ export class Connection extends Emitter {
     const error = this.#current?.notReady(reason);
     this.state = ConnectionState.FAILED_TO_CONNECT;
     this._report(error);
-    this._tell('failed-to-connect', error);
+    this._dispatch('failed-to-connect', error);
   }
 
   /** @param {string} path */

@@ -37,7 +37,7 @@ function applyDialog(conversation, members, isSkillChanged) {
   }
   const { raw, participants, state, ...others } = members;
   if (others.updateTime != null && dialog.updateTime !== null && others.updateTime < dialog.updateTime) {
-    dialog._tell('notification-out-of-order', raw ?? members);
+    dialog._dispatch('notification-out-of-order', raw ?? members);
     return;
   }
   dialog._install(others);

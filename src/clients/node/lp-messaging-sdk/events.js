@@ -44,11 +44,11 @@ const APPLY = {
     within(conversation, data, (dialog) => dialog.getParticipant(data.userId)?._setChatState(data.chatState)),
   'notification-ignored': (conversation, data) => {
     conversation.notificationIgnoredCount += 1;
-    conversation._tell('notification-ignored', data);
+    conversation._dispatch('notification-ignored', data);
   },
   'notification-out-of-order': (conversation, data) => {
     conversation.notificationOutOfOrderCount += 1;
-    conversation._tell('notification-out-of-order', data);
+    conversation._dispatch('notification-out-of-order', data);
   },
   gap: (conversation, data) => gap(conversation, data),
 };
@@ -73,7 +73,7 @@ function update(conversation, changed) {
 }
 
 /**
- * Acts in the dialog of an event. A dialog that is not known here is an error, which a state read anew repairs.
+ * Acts in the dialog of an event. An unknown dialog is an error.
  *
  * @param {Conversation} conversation
  * @param {{ dialogId: string }} data

@@ -84,7 +84,7 @@ export class Feed {
   /** The conversations whose state is known. */
   all() {
     const known = [...this.#entries.values()].filter(({ waiting }) => waiting === null);
-    return known.map(({ conversation }) => conversation).filter((conversation) => conversation._isTold);
+    return known.map(({ conversation }) => conversation).filter((conversation) => conversation._hasState);
   }
 
   /** @param {Conversation} conversation */
@@ -185,7 +185,7 @@ export class Feed {
   /** @param {Conversation} conversation @param {any} state */
   #install(conversation, state) {
     const members = fromGateway(state);
-    if (conversation._isTold) applyState(conversation, members);
+    if (conversation._hasState) applyState(conversation, members);
     else conversation._install(members);
   }
 

@@ -53,7 +53,7 @@ export class Ring extends Emitter {
     if (ringState === this.ringState) return;
     this.ringState = ringState;
     const event = EVENTS[ringState];
-    if (event !== undefined) this._tell(event, this);
+    if (event !== undefined) this._dispatch(event, this);
   }
 
   /** @param {unknown} error */

@@ -48,16 +48,16 @@ export class Rings {
       const isNew = !subscription.rings.has(ring.ringId);
       subscription.rings.set(ring.ringId, ring);
       const notification = ringNotification(ring, subscription.subscriptionId);
-      subscription._tell('upsert', notification.changes[0].result);
-      if (isNew) subscription._tell('ring', ring);
-      subscription._tell('notification', notification);
+      subscription._dispatch('upsert', notification.changes[0].result);
+      if (isNew) subscription._dispatch('ring', ring);
+      subscription._dispatch('notification', notification);
     }
     this.#connection._wire(
       'routingTaskNotification',
       '.ams.routing.RoutingTaskNotification',
       ringNotification(ring, null),
     );
-    if (known === undefined) this.#connection._tell('ring', ring);
+    if (known === undefined) this.#connection._dispatch('ring', ring);
   }
 
   /** Ends all subscriptions. */

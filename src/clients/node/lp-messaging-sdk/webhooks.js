@@ -33,7 +33,7 @@ export class WebhooksIntake {
     this.#connection._show(conversation);
     this.#connection._retain(conversation);
     conversation._isLoaded = true;
-    this.#connection._tell('conversation', conversation);
+    this.#connection._dispatch('conversation', conversation);
   }
 
   /** @param {any} record */
@@ -50,7 +50,7 @@ export class WebhooksIntake {
     else if (event.type === 'AcceptStatusEvent')
       this.#receipt(dialog, { sequence, status: event.status, sequences: event.sequenceList, ...author });
     else this.#message(dialog, record, author);
-    conversation._tell('messageNotification', record);
+    conversation._dispatch('messageNotification', record);
   }
 
   /** @param {import('./dialog.js').Dialog} dialog @param {Parameters<import('./dialog.js').Dialog['_receipt']>[0]} receipt */

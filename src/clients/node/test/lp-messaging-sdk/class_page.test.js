@@ -128,9 +128,9 @@ const MEMBERS = {
   async notificationOutOfOrderCount() {
     const { brands } = await stage.conversation(manager);
     const late = state(brands, { metaDataLastUpdateTs: brands.updateTime - 1 });
-    const told = next(brands, 'notification-out-of-order');
+    const emitted = next(brands, 'notification-out-of-order');
     brands.processStateNotification(late);
-    assert.equal(await told, late);
+    assert.equal(await emitted, late);
     assert.equal(brands.notificationOutOfOrderCount, 1);
   },
 
@@ -366,10 +366,10 @@ const EVENTS = {
     const order = recorded(brands, ['close', 'dialog:close']);
     const closed = next(brands, 'dialog:close');
     await brands.close();
-    const told = await closed;
-    assert.deepEqual([told.state, told.metaDataLastUpdateTs], ['CLOSE', brands.closeTime]);
+    const emitted = await closed;
+    assert.deepEqual([emitted.state, emitted.metaDataLastUpdateTs], ['CLOSE', brands.closeTime]);
     assert.deepEqual(
-      told.participantDetails.map(({ role }) => role),
+      emitted.participantDetails.map(({ role }) => role),
       ['CONSUMER', 'ASSIGNED_AGENT'],
     );
     assert.deepEqual(

@@ -191,7 +191,7 @@ describe('connections', { concurrency: 8 }, () => {
     assert.equal(bot.state, ConnectionState.CONNECTED);
   });
 
-  test('a bot that does not stay connected is told the close, and can open again', async () => {
+  test('a bot that does not stay connected emits close, and can open again', async () => {
     const bot = await stage.brand('bot14', { maintainConnection: false });
     const closed = next(bot, 'close');
     await stage.platform.fault({ fault: 'drop', side: 'brand', user: 'bot14' });
@@ -272,7 +272,7 @@ describe('connections', { concurrency: 8 }, () => {
     await until(() => bot.getConversationById(consumers.conversationId) === null);
   });
 
-  test('a ring has the members of the SDK, and tells how it ends', async () => {
+  test('a ring has the members of the SDK, and emits how it ends', async () => {
     const { brands, consumer } = await stage.conversation(manager);
     await brands.join(ParticipantRole.ASSIGNED_AGENT);
     const { agent, subscription, ring: offered } = await ringing('bot15', brands);
@@ -467,8 +467,8 @@ describe('connections', { concurrency: 8 }, () => {
     await until(() => brands.assignedAgent);
     const closed = next(brands.mainDialog, 'close');
     await brands.mainDialog.close(lpm.DialogCloseReason.AGENT, 'solved');
-    const told = await closed;
-    assert.deepEqual([told.closedBy, told.closedCause], ['AGENT', 'solved']);
+    const emitted = await closed;
+    assert.deepEqual([emitted.closedBy, emitted.closedCause], ['AGENT', 'solved']);
   });
 
   test('the work hours of skills are polled', async () => {

@@ -276,7 +276,7 @@ test('a conversation that a subscription does not see yet is shown when it begin
   assert.equal(seen[0][1].assignedAgent.agentId, '1.7');
 });
 
-test('a connection that fails, waits, or loses its consumer tells so', async (t) => {
+test('a connection that fails, waits, or loses its consumer emits so', async (t) => {
   const { connection, errors, send } = await connected(t, []);
   const heard = recorded(connection, ['reconnecting', 'reconnect-wait', 'failed-to-connect', 'disconnect']);
   send('connection.disconnected', undefined, { by: 'platform', code: 4401, reason: 'token_rejected' });
@@ -311,9 +311,9 @@ test('a request that is not answered in time is a timeout, as an event and as an
   hold.until = new Promise((resolve) => {
     release = resolve;
   });
-  const told = next(connection, 'timeout');
+  const emitted = next(connection, 'timeout');
   await assert.rejects(connection.send({ type: 'GetClock' }), { isTimeout: true });
-  assert.equal((await told).isTimeout, true);
+  assert.equal((await emitted).isTimeout, true);
   release();
 });
 
@@ -327,7 +327,7 @@ test('closed conversations that no subscription sees are forgotten', async (t) =
   send('message', 'c', text(0, 'late'));
   // The state is read, because nothing is known of the conversation any more.
   await until(() => requests.some(({ url }) => /^\/v1\/conversations\/c\?/.test(url)));
-  assert.deepEqual([connection._allTold(), connection.getAllKnownConversations()], [[], []]);
+  assert.deepEqual([connection._withState(), connection.getAllKnownConversations()], [[], []]);
 });
 
 test('a request waits for a lost connection, and the answer to a ring until its outcome is known', async (t) => {
@@ -350,9 +350,9 @@ test('a request waits for a lost connection, and the answer to a ring until its 
   // Each change of the connection lets the answer be given again.
   const timer = setInterval(() => send('connection.lacking', undefined, { lacking: {} }), 20);
   await accepted.finally(() => clearInterval(timer));
-  const asked = requests.filter(({ method, url }) => method === 'POST' && url.startsWith('/v1/rings'));
+  const given = requests.filter(({ method, url }) => method === 'POST' && url.startsWith('/v1/rings'));
   assert.deepEqual(
-    asked.map(({ headers }) => headers['idempotency-key']),
+    given.map(({ headers }) => headers['idempotency-key']),
     [undefined, undefined, undefined, undefined],
   );
 });

@@ -148,7 +148,7 @@ test('the first state has no events, and a suggested agent counts as assigned', 
   assert.deepEqual([assignedAgent.userId, notificationCount, events], ['b', 1, []]);
 });
 
-test('a participant tells its changes', async () => {
+test('a participant emits its changes', async () => {
   const {
     connection,
     conversation: { openDialog },

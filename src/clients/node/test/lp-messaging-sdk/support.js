@@ -69,7 +69,7 @@ export class Stage {
     return { accountId: this.account, gatewayUrl: this.service.url, responseTimeout: DEADLINE, ...more };
   }
 
-  /** A connection that is not open yet; it is closed at the end. Its errors fail the test that asks for them. */
+  /** A connection that is not open yet; it is closed at the end. `errors` has its errors. */
   make(more) {
     const connection = lpm.createConnection(this.options(more));
     connection.errors = [];
@@ -99,7 +99,7 @@ export class Stage {
     const connection = await this.consumer();
     const consumers = await connection.createConversation(options);
     const brands = await this.seen(brand, consumers.conversationId);
-    await until(() => consumers._isTold);
+    await until(() => consumers._hasState);
     return { consumers, brands, consumer: connection };
   }
 
