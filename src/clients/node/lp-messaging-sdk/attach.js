@@ -75,11 +75,13 @@ function nameOf({ connection, userType }) {
  */
 function checked(known, { role, account }) {
   if (known.role === role && known.account === account) return known;
-  throw new Error(`connection ${known.id} is a ${known.role} of account ${known.account}, not a ${role} of account ${account}`);
+  throw new Error(
+    `connection ${known.id} is a ${known.role} of account ${known.account}, not a ${role} of account ${account}`,
+  );
 }
 
 /**
- * Whether a connection has the login of a bot. The gateway does not tell the names of logins, so the platform is asked.
+ * Whether a connection has the login of a bot. The gateway does not report names of logins; the platform does.
  *
  * @param {import('../lib/tertulia.js').Tertulia} tertulia
  * @param {{ id: string, account: string, agentId?: string | null }} candidate
@@ -110,7 +112,11 @@ export function definitionOf(options) {
   const { accountId, userType, appId, appVersion, clientProperties } = options;
   const isBrand = userType === UserType.BRAND;
   const login = isBrand ? brandLogin(options) : consumerLogin(options);
-  const properties = forGateway({ ...clientProperties, appId: appId ?? clientProperties?.appId, appVersion: appVersion ?? clientProperties?.appVersion });
+  const properties = forGateway({
+    ...clientProperties,
+    appId: appId ?? clientProperties?.appId,
+    appVersion: appVersion ?? clientProperties?.appVersion,
+  });
   return {
     id: nameOf(options) ?? idOf(options),
     account: accountId,
@@ -146,14 +152,17 @@ function brandLogin({ authData, authAgentSessionData }) {
   if (authAgentSessionData) {
     const { token, csrf, sessionId, userId } = authAgentSessionData;
     if (!userId) throw new Error('authAgentSessionData needs the userId of the agent');
-    return csrf && sessionId ? { bearer: token, user_id: userId, csrf, session_id: sessionId } : { bearer: token, user_id: userId };
+    return csrf && sessionId
+      ? { bearer: token, user_id: userId, csrf, session_id: sessionId }
+      : { bearer: token, user_id: userId };
   }
   if (authData?.assertion) return { assertion: authData.assertion };
   if (authData?.appKey) {
     const { username, appKey, secret, accessToken, accessTokenSecret } = authData;
     return { username, app_key: appKey, secret, access_token: accessToken, access_token_secret: accessTokenSecret };
   }
-  if (authData?.password === undefined) throw new Error('authData needs a username with a password or with keys, or an assertion');
+  if (authData?.password === undefined)
+    throw new Error('authData needs a username with a password or with keys, or an assertion');
   return { username: authData.username, password: authData.password };
 }
 

@@ -38,7 +38,9 @@ export function createClientProperties(given = {}) {
  * @returns {Record<string, any> | undefined} undefined if there are none
  */
 export function forGateway(properties) {
-  const given = Object.entries(properties).filter(([name, value]) => name in NAMES && value !== null && value !== undefined);
+  const given = Object.entries(properties).filter(
+    ([name, value]) => name in NAMES && value !== null && value !== undefined,
+  );
   if (given.length === 0) return undefined;
   return Object.fromEntries(given.map(([name, value]) => [/** @type {any} */ (NAMES)[name], value]));
 }

@@ -64,7 +64,10 @@ export class Commands {
     const given = Object.entries(query).filter(([, value]) => value !== undefined && value !== null);
     const numbers = Object.fromEntries(given.map(([name, value]) => [name, Number(value)]));
     const place = { conversationId, dialogId };
-    return this.request(({ handle }) => handle.conversation(conversationId).messages({ dialog: dialogId, ...numbers }), place);
+    return this.request(
+      ({ handle }) => handle.conversation(conversationId).messages({ dialog: dialogId, ...numbers }),
+      place,
+    );
   }
 
   /**
@@ -87,21 +90,27 @@ export class Commands {
    * @param {string} relativePath
    */
   async download({ conversationId }, relativePath) {
-    return this.request(async ({ handle }) => {
-      const response = await handle.conversation(conversationId).file(relativePath);
-      const disposition = response.headers.get('content-disposition') ?? '';
-      return { data: await response.arrayBuffer(), filename: /filename="([^"]*)"/.exec(disposition)?.[1] ?? null };
-    }, { conversationId });
+    return this.request(
+      async ({ handle }) => {
+        const response = await handle.conversation(conversationId).file(relativePath);
+        const disposition = response.headers.get('content-disposition') ?? '';
+        return { data: await response.arrayBuffer(), filename: /filename="([^"]*)"/.exec(disposition)?.[1] ?? null };
+      },
+      { conversationId },
+    );
   }
 
   /**
+   * Answers a ring, once. Without a key, because the gateway keeps an unknown outcome under its key.
+   *
    * @param {string} ringId
    * @param {string} ringState
    */
   async answerRing(ringId, ringState) {
+    const options = /** @type {any} */ ({ key: null });
     await this.request(async ({ id, tertulia }) => {
       const ring = tertulia.ring(ringId, { connection: id });
-      return ringState === RingState.ACCEPTED ? ring.accept() : ring.reject();
+      return ringState === RingState.ACCEPTED ? ring.accept(options) : ring.reject(options);
     });
   }
 
@@ -118,7 +127,7 @@ export class Commands {
       return await send(this.#connection._session);
     } catch (error) {
       placed(error, place);
-      if (/** @type {any} */ (error).isTimeout) this.#connection._tell('timeout', error);
+      if (/** @type {any} */ (error).isTimeout) this.#connection._dispatch('timeout', error);
       throw error;
     }
   }

@@ -83,7 +83,9 @@ export class Connection extends Emitter {
   constructor(options) {
     super();
     this._options = options;
-    this.#memory = new Memory(options.conversationsCacheDuration, ({ conversationId }) => this.#current?.feed?.forget(conversationId));
+    this.#memory = new Memory(options.conversationsCacheDuration, ({ conversationId }) =>
+      this.#current?.feed?.forget(conversationId),
+    );
     this.connectionId = randomUUID();
     this.accountId = options.accountId;
     this.appId = options.appId ?? null;
@@ -126,24 +128,24 @@ export class Connection extends Emitter {
     if (this.state !== INITIAL && !isAgain) throw new Error(`cannot open a connection that is ${this.state}`);
     this.state = CONNECTING;
     const start = Date.now();
-    this._tell('connect#request', { start });
+    this._dispatch('connect#request', { start });
     this.#opening = this.#begin();
     try {
       await this.#opening;
     } catch (error) {
       await this.#detach();
       this.state = FAILED_TO_CONNECT;
-      this._tell('failed-to-connect', error);
+      this._dispatch('failed-to-connect', error);
       throw error;
     } finally {
       this.#opening = null;
     }
     this.state = CONNECTED;
-    this._tell('connect#response', { start, end: Date.now() });
-    this._tell('connect');
+    this._dispatch('connect#response', { start, end: Date.now() });
+    this._dispatch('connect');
     void this.shiftStatusPoller?.start();
     await this.#subscribe();
-    this._tell('ready');
+    this._dispatch('ready');
   }
 
   /**
@@ -162,7 +164,7 @@ export class Connection extends Emitter {
     this.shiftStatusPoller?.stop();
     await this.#detach();
     this.state = CLOSED;
-    this._tell('close', { code: '1005', reason: '' });
+    this._dispatch('close', { code: '1005', reason: '' });
   }
 
   /**
@@ -196,9 +198,9 @@ export class Connection extends Emitter {
   async send({ type, body = {}, headers = [], metadata = [] }) {
     const start = Date.now();
     const request = /** @type {any} */ ({ type, body, headers, metadata });
-    this._tell(`${type}#request`, { start, request });
+    this._dispatch(`${type}#request`, { start, request });
     const response = await this._commands.request(({ handle }) => handle.request(request));
-    this._tell(`${type}#response`, { start, end: Date.now(), request, response });
+    this._dispatch(`${type}#response`, { start, end: Date.now(), request, response });
     return response;
   }
 
@@ -221,7 +223,7 @@ export class Connection extends Emitter {
     const opened = await this._commands.request(({ handle }) => handle.createConversation(wanted));
     const feed = /** @type {import('./feed.js').Feed} */ (this._session.feed);
     const conversation = feed.conversation(opened.conversationId);
-    if (!conversation._isTold) conversation._begin();
+    if (!conversation._hasState) conversation._begin();
     this._show(conversation);
     return conversation;
   }
@@ -250,8 +252,13 @@ export class Connection extends Emitter {
 
   /** @param {{ agentState: string, agentId?: string }} options the state is one of `AgentState`; the agent is the connection's own by default */
   async setAgentState({ agentState, agentId = this.agentId ?? undefined }) {
-    if (agentId === (this.agentId ?? undefined)) await this._commands.request(({ handle }) => handle.agentState(agentState));
-    else await this.send({ type: '.ams.routing.SetAgentState', body: { availability: agentState, channels: ['MESSAGING'], agentUserId: agentId } });
+    if (agentId === (this.agentId ?? undefined))
+      await this._commands.request(({ handle }) => handle.agentState(agentState));
+    else
+      await this.send({
+        type: '.ams.routing.SetAgentState',
+        body: { availability: agentState, channels: ['MESSAGING'], agentUserId: agentId },
+      });
     this.agentState = agentState;
   }
 
@@ -356,7 +363,7 @@ export class Connection extends Emitter {
       const wasOff = skill.isInOffHours();
       Object.assign(skill, { onShift: shift.onShift, nextOn: shift.nextOn ?? null, nextOff: shift.nextOff ?? null });
       if (isFirst || wasOff === skill.isInOffHours()) continue;
-      this._tell(wasOff ? 'skill-entered-work-hours' : 'skill-entered-off-hours', shift);
+      this._dispatch(wasOff ? 'skill-entered-work-hours' : 'skill-entered-off-hours', shift);
     }
   }
 
@@ -401,7 +408,7 @@ export class Connection extends Emitter {
   }
 
   /** @returns {Conversation[]} */
-  _allTold() {
+  _withState() {
     return this.#current?.feed?.all() ?? [];
   }
 
@@ -412,7 +419,10 @@ export class Connection extends Emitter {
 
   /** @param {import('./subscription.js').SubscriptionQuery} query */
   async _loaded({ stage }) {
-    const stages = stage === undefined ? [ConversationState.OPEN, ConversationState.CLOSE, ConversationState.LOCKED] : [stage].flat();
+    const stages =
+      stage === undefined
+        ? [ConversationState.OPEN, ConversationState.CLOSE, ConversationState.LOCKED]
+        : [stage].flat();
     await this.#current?.feed?.loaded(stages);
   }
 
@@ -438,7 +448,8 @@ export class Connection extends Emitter {
 
   /** @param {Conversation} conversation */
   _unload(conversation) {
-    if (!conversation._isLoaded) throw new Error(`conversation ${conversation.conversationId} was not loaded with loadConversation`);
+    if (!conversation._isLoaded)
+      throw new Error(`conversation ${conversation.conversationId} was not loaded with loadConversation`);
     conversation._isLoaded = false;
     this._release(conversation);
   }
@@ -451,7 +462,7 @@ export class Connection extends Emitter {
   _changed(conversation) {
     for (const subscription of this._subscriptions) subscription._consider(conversation);
     const isHeard = !conversation._isHidden && conversation.listenerCount('notification') > 0;
-    if (isHeard) conversation._tell('notification', toProtocol(conversation));
+    if (isHeard) conversation._dispatch('notification', toProtocol(conversation));
   }
 
   /**
@@ -463,7 +474,7 @@ export class Connection extends Emitter {
   _raw(conversation, event) {
     const body = messageNotification(conversation, event);
     if (body === null) return;
-    conversation._tell('messageNotification', body);
+    conversation._dispatch('messageNotification', body);
     this._wire('messageNotification', messageType(this._options.userType), body);
   }
 
@@ -476,9 +487,9 @@ export class Connection extends Emitter {
    */
   _wire(name, type, body) {
     const whole = { kind: 'notification', type, body };
-    this._tell(name, body);
-    this._tell(type, whole);
-    this._tell('notification', whole);
+    this._dispatch(name, body);
+    this._dispatch(type, whole);
+    this._dispatch('notification', whole);
   }
 
   /**
@@ -493,11 +504,12 @@ export class Connection extends Emitter {
     // While the connection is opened, only its state matters.
     if (this.state !== ConnectionState.CONNECTED && this.state !== ConnectionState.DISCONNECTED) return;
     if (name === 'connection.disconnected') this.#disconnected(data);
-    else if (name === 'connection.resuming') this._tell('reconnecting');
+    else if (name === 'connection.resuming') this._dispatch('reconnecting');
     else if (name === 'connection.waiting') this.#waits(data);
     else if (name === 'connection.resumed') this.#resumed(data);
     else if (name === 'connection.failed') this.#failed(data);
-    else if (name === 'connection.identity-lost') this._report(new Error(`the identity of the consumer is lost: ${data.reason}`));
+    else if (name === 'connection.identity-lost')
+      this._report(new Error(`the identity of the consumer is lost: ${data.reason}`));
   }
 
   /** The stream of events was interrupted. */
@@ -509,7 +521,7 @@ export class Connection extends Emitter {
   _lost(error) {
     this.state = ConnectionState.FAILED_TO_CONNECT;
     this._report(error);
-    this._tell('failed-to-connect', error);
+    this._dispatch('failed-to-connect', error);
   }
 
   async #begin() {
@@ -539,20 +551,22 @@ export class Connection extends Emitter {
 
   /** @param {{ code?: number | null, reason: string }} data */
   #disconnected({ code, reason }) {
+    // An attempt to connect again that fails is no further disconnect.
+    if (this.state === ConnectionState.DISCONNECTED) return;
     const payload = { code: String(code ?? 1006), reason };
     this.state = ConnectionState.DISCONNECTED;
     if (this.maintainConnection) {
-      this._tell('disconnect', payload);
+      this._dispatch('disconnect', payload);
       return;
     }
     this.shiftStatusPoller?.stop();
-    this.#detach().then(() => this._tell('close', payload));
+    this.#detach().then(() => this._dispatch('close', payload));
   }
 
   /** @param {{ reason: string, until: string, lastError?: string | null }} data */
   #waits({ reason, until, lastError }) {
     if (reason === 'credentials_refused') this._report(this.#current?.notReady(reason, lastError));
-    this._tell('reconnect-wait', { seconds: Math.max(0, (Date.parse(until) - Date.now()) / 1_000) });
+    this._dispatch('reconnect-wait', { seconds: Math.max(0, (Date.parse(until) - Date.now()) / 1_000) });
   }
 
   /** @param {{ agentId?: string | null, userId?: string | null }} data */
@@ -561,8 +575,8 @@ export class Connection extends Emitter {
     this.userId = userId ?? this.userId;
     if (this.state !== ConnectionState.DISCONNECTED) return;
     this.state = ConnectionState.CONNECTED;
-    this._tell('connect');
-    this._tell('reconnect');
+    this._dispatch('connect');
+    this._dispatch('reconnect');
   }
 
   /** @param {{ reason: string }} data */
@@ -570,7 +584,7 @@ export class Connection extends Emitter {
     const error = this.#current?.notReady(reason);
     this.state = ConnectionState.FAILED_TO_CONNECT;
     this._report(error);
-    this._tell('failed-to-connect', error);
+    this._dispatch('failed-to-connect', error);
   }
 
   /** @param {string} path */

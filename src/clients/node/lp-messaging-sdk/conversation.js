@@ -16,7 +16,7 @@ import { COUNTS, digest, fromProtocol, PLAIN } from './state.js';
 export class Conversation extends Emitter {
   #connection;
   #digest = /** @type {string | null} */ (null);
-  #isTold = false;
+  #hasState = false;
   #isClosed = false;
 
   /**
@@ -273,7 +273,8 @@ export class Conversation extends Emitter {
    * @throws {Error} `No room left to add agent note`
    */
   async setAgentNote(note, agentId, name, noteId, isAutoSummary, truncateEnabled) {
-    const given = typeof note === 'object' ? note : { noteContent: note, agentId, name, noteId, isAutoSummary, truncateEnabled };
+    const given =
+      typeof note === 'object' ? note : { noteContent: note, agentId, name, noteId, isAutoSummary, truncateEnabled };
     try {
       const written = await this._act('note', {
         noteContent: given.noteContent,
@@ -297,9 +298,9 @@ export class Conversation extends Emitter {
    */
   processStateNotification(state) {
     const next = digest(state);
-    if (this.#isTold && next === this.#digest) {
+    if (this.#hasState && next === this.#digest) {
       this.notificationIgnoredCount += 1;
-      this._tell('notification-ignored', state);
+      this._dispatch('notification-ignored', state);
       return;
     }
     if (!state?.conversationDetails) {
@@ -307,17 +308,17 @@ export class Conversation extends Emitter {
       return;
     }
     const members = fromProtocol(state);
-    if (this.#isTold && this.updateTime !== null && members.updateTime < this.updateTime) {
+    if (this.#hasState && this.updateTime !== null && members.updateTime < this.updateTime) {
       this.notificationOutOfOrderCount += 1;
-      this._tell('notification-out-of-order', state);
+      this._dispatch('notification-out-of-order', state);
       return;
     }
     this.notificationCount += 1;
     this.#digest = next;
-    if (this.#isTold) applyState(this, members);
+    if (this.#hasState) applyState(this, members);
     else this._install(members);
     this._lastContent(state.lastContentEventNotification);
-    this._tell('notification', state);
+    this._dispatch('notification', state);
   }
 
   /** Frees a conversation that `connection.loadConversation` has loaded. */
@@ -339,7 +340,7 @@ export class Conversation extends Emitter {
     const conversation = new Conversation(connection, conversationId);
     restore(conversation, text);
     conversation.#digest = known;
-    conversation.#isTold = true;
+    conversation.#hasState = true;
     conversation.#isClosed = conversation.stage === ConversationState.CLOSE;
     return conversation;
   }
@@ -354,14 +355,14 @@ export class Conversation extends Emitter {
     this._assign(others);
     if (skillId !== undefined) this.skill = this.#connection._skill(skillId);
     for (const each of dialogs) (this._dialog(each.dialogId) ?? this.#add(each.dialogId))._install(each);
-    this.#isTold = true;
+    this.#hasState = true;
     this.#isClosed = this.stage === ConversationState.CLOSE;
     this._newsAfter = this.updateTime ?? 0;
   }
 
   /** Whether a state of the conversation is known. */
-  get _isTold() {
-    return this.#isTold;
+  get _hasState() {
+    return this.#hasState;
   }
 
   /** A conversation that was just made has an open main dialog, before its first state. */
@@ -377,7 +378,8 @@ export class Conversation extends Emitter {
    */
   _assign(members) {
     const { csat, context, clientProperties } = members;
-    for (const name of [...PLAIN, ...COUNTS]) if (members[name] !== undefined) /** @type {any} */ (this)[name] = members[name];
+    for (const name of [...PLAIN, ...COUNTS])
+      if (members[name] !== undefined) /** @type {any} */ (this)[name] = members[name];
     if (csat !== undefined) this.csat = csat;
     if (context !== undefined) this.context = context;
     if (clientProperties !== undefined) this.clientProperties = clientProperties;
@@ -454,7 +456,16 @@ export class Conversation extends Emitter {
    */
   _lastContent(record) {
     if (!record?.event || this.mainDialog === null) return;
-    const { sequence, serverTimestamp, metadata, messageAudience, originatorPId, originatorId, originatorMetadata, event } = record;
+    const {
+      sequence,
+      serverTimestamp,
+      metadata,
+      messageAudience,
+      originatorPId,
+      originatorId,
+      originatorMetadata,
+      event,
+    } = record;
     const message = this.mainDialog._keep({
       sequence,
       time: serverTimestamp,
@@ -486,7 +497,10 @@ export class Conversation extends Emitter {
    */
   _emit(name, payload) {
     if (this._isHidden) return;
-    bubble([this._atConnection(name, payload), { emitter: this, name, payload: payload === undefined ? [] : [payload] }]);
+    bubble([
+      this._atConnection(name, payload),
+      { emitter: this, name, payload: payload === undefined ? [] : [payload] },
+    ]);
   }
 
   /**

@@ -62,7 +62,9 @@ export class Dialog extends Emitter {
 
   /** @param {string} agentId as `account.user` */
   getParticipantByAgentId(agentId) {
-    return this.participants.find((participant) => participant.agentId !== null && participant.agentId === agentId) ?? null;
+    return (
+      this.participants.find((participant) => participant.agentId !== null && participant.agentId === agentId) ?? null
+    );
   }
 
   /** @param {string} userId */
@@ -186,7 +188,10 @@ export class Dialog extends Emitter {
   _isSelf(participant) {
     const { agentId, userId } = this.conversation.connection;
     if (participant === null) return false;
-    return [[participant.agentId, agentId], [participant.userId, userId]].some(([its, own]) => own !== null && its === own);
+    return [
+      [participant.agentId, agentId],
+      [participant.userId, userId],
+    ].some(([its, own]) => own !== null && its === own);
   }
 
   /**
@@ -344,7 +349,11 @@ export class Dialog extends Emitter {
   /** @param {{ metadata?: object | object[] | null, quickReplies?: object | null } & Record<string, unknown>} message */
   async #send({ metadata, quickReplies, ...message }) {
     const list = metadata === undefined || metadata === null ? [] : [metadata].flat();
-    const { sequence } = await this.#act('send', { ...message, metadata: list, quickReplies: quickReplies ?? undefined });
+    const { sequence } = await this.#act('send', {
+      ...message,
+      metadata: list,
+      quickReplies: quickReplies ?? undefined,
+    });
     return { sequence };
   }
 

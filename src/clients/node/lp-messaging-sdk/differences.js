@@ -12,7 +12,8 @@ import { ConversationState, DialogState, ParticipantRole, ParticipantState } fro
  * @param {Record<string, any> & { dialogs?: import('./state.js').DialogMembers[] }} members members that are absent stay
  */
 export function applyState(conversation, members) {
-  const { groupId, skillId, stage, closeTime, closeReason, ttrType, ttrValue, ttrEffectiveManual, dialogs, ...others } = members;
+  const { groupId, skillId, stage, closeTime, closeReason, ttrType, ttrValue, ttrEffectiveManual, dialogs, ...others } =
+    members;
   conversation._assign(others);
   if (groupId !== undefined) conversation._changeGroup(groupId);
   const isSkillChanged = skillId !== undefined && conversation._changeSkill(skillId);
@@ -36,7 +37,7 @@ function applyDialog(conversation, members, isSkillChanged) {
   }
   const { raw, participants, state, ...others } = members;
   if (others.updateTime != null && dialog.updateTime !== null && others.updateTime < dialog.updateTime) {
-    dialog._tell('notification-out-of-order', raw ?? members);
+    dialog._dispatch('notification-out-of-order', raw ?? members);
     return;
   }
   dialog._install(others);
@@ -64,7 +65,8 @@ function applyParticipants(dialog, next, isSkillChanged) {
   const { ACTIVE, SUGGESTED } = ParticipantState;
   for (const participant of now) {
     const wasSuggested = before.get(participant) === SUGGESTED;
-    if (participant.state === ACTIVE && (isNew(participant) || wasSuggested)) dialog._emit('participant-added', added(participant, wasSuggested));
+    if (participant.state === ACTIVE && (isNew(participant) || wasSuggested))
+      dialog._emit('participant-added', added(participant, wasSuggested));
   }
   for (const participant of now) {
     if (participant.state !== SUGGESTED || !isNew(participant)) continue;
@@ -72,13 +74,15 @@ function applyParticipants(dialog, next, isSkillChanged) {
     if (participant.role === ParticipantRole.ASSIGNED_AGENT) dialog._emit('transfer-agent', participant);
   }
   const wasSuggested = (/** @type {any} */ each) => before.get(each) === SUGGESTED;
-  for (const participant of left.filter((each) => !wasSuggested(each))) dialog._emit('participant-removed', participant);
+  for (const participant of left.filter((each) => !wasSuggested(each)))
+    dialog._emit('participant-removed', participant);
   for (const participant of left.filter(wasSuggested)) dialog._emit('participant-suggested-removed', participant);
 
   const hasLeft = left.some(({ role }) => role === ParticipantRole.ASSIGNED_AGENT);
   if (hasLeft && dialog.assignedAgent === null && !isSkillChanged) dialog._emit('back-to-queue');
   const consumer = left.find(({ role }) => role === ParticipantRole.CONSUMER);
-  if (consumer !== undefined && dialog.consumer !== null) dialog._emit('consumer-step-up', stepUp(dialog.consumer, consumer));
+  if (consumer !== undefined && dialog.consumer !== null)
+    dialog._emit('consumer-step-up', stepUp(dialog.consumer, consumer));
   if (isSkillChanged && dialog.assignedAgent === null && dialog === dialog.conversation.mainDialog) {
     dialog._emit('transfer-skill', { skillId: dialog.conversation.skill?.skillId ?? null });
   }

@@ -20,7 +20,7 @@ export class Emitter extends EventEmitter {
    * @param {...unknown} values
    * @returns {boolean} whether the event has listeners
    */
-  _tell(name, ...values) {
+  _dispatch(name, ...values) {
     try {
       return this.emit(name, ...values);
     } catch (error) {
@@ -48,5 +48,5 @@ export class Emitter extends EventEmitter {
  */
 export function bubble(levels) {
   const taken = levels.find(({ emitter, name }) => emitter.listenerCount(name) > 0);
-  taken?.emitter._tell(taken.name, ...taken.payload);
+  taken?.emitter._dispatch(taken.name, ...taken.payload);
 }

@@ -24,11 +24,14 @@ const APPLY = {
   'dialog.close': (conversation, data) => within(conversation, data, (dialog) => closeDialog(dialog, data)),
   'participant-added': (conversation, data) => within(conversation, data, (dialog) => join(dialog, data)),
   'participant-suggested': (conversation, data) => within(conversation, data, (dialog) => suggest(dialog, data)),
-  'participant-removed': (conversation, data) => within(conversation, data, (dialog) => part(dialog, data, 'participant-removed')),
+  'participant-removed': (conversation, data) =>
+    within(conversation, data, (dialog) => part(dialog, data, 'participant-removed')),
   'participant-suggested-removed': (conversation, data) =>
     within(conversation, data, (dialog) => part(dialog, data, 'participant-suggested-removed')),
   'participant-role-change': (conversation, data) =>
-    within(conversation, data, (dialog) => dialog.getParticipant(data.participant.userId)?._setRole(data.participant.role)),
+    within(conversation, data, (dialog) =>
+      dialog.getParticipant(data.participant.userId)?._setRole(data.participant.role),
+    ),
   'transfer-agent': (conversation, data) =>
     follow(conversation, data, (dialog) => dialog._emit('transfer-agent', dialog._present(data.participant))),
   'transfer-skill': (conversation, data) =>
@@ -41,11 +44,11 @@ const APPLY = {
     within(conversation, data, (dialog) => dialog.getParticipant(data.userId)?._setChatState(data.chatState)),
   'notification-ignored': (conversation, data) => {
     conversation.notificationIgnoredCount += 1;
-    conversation._tell('notification-ignored', data);
+    conversation._dispatch('notification-ignored', data);
   },
   'notification-out-of-order': (conversation, data) => {
     conversation.notificationOutOfOrderCount += 1;
-    conversation._tell('notification-out-of-order', data);
+    conversation._dispatch('notification-out-of-order', data);
   },
   gap: (conversation, data) => gap(conversation, data),
 };
@@ -70,7 +73,7 @@ function update(conversation, changed) {
 }
 
 /**
- * Acts in the dialog of an event. A dialog that is not known here is an error, which a state read anew repairs.
+ * Acts in the dialog of an event. An unknown dialog is an error.
  *
  * @param {Conversation} conversation
  * @param {{ dialogId: string }} data
@@ -78,7 +81,8 @@ function update(conversation, changed) {
  */
 function within(conversation, { dialogId }, act) {
   const dialog = conversation._dialog(dialogId);
-  if (dialog === null) conversation._report(new Error(`dialog ${dialogId} of conversation ${conversation.conversationId} is unknown`));
+  if (dialog === null)
+    conversation._report(new Error(`dialog ${dialogId} of conversation ${conversation.conversationId} is unknown`));
   else act(dialog);
 }
 
@@ -135,7 +139,10 @@ function part(dialog, { participant: { userId } }, event) {
 
 /** @param {Dialog} dialog @param {any} data */
 function replaceConsumer(dialog, { participant, previous }) {
-  dialog._emit('consumer-step-up', stepUp(dialog._author(participant.userId, participant.role), dialog._author(previous.userId, previous.role)));
+  dialog._emit(
+    'consumer-step-up',
+    stepUp(dialog._author(participant.userId, participant.role), dialog._author(previous.userId, previous.role)),
+  );
 }
 
 /** @param {Dialog} dialog @param {any} data */

@@ -71,6 +71,8 @@ export class Feed {
     if (missing.length === 0) return this.#loading;
     missing.forEach((stage) => this.#stages.add(stage));
     const loading = this.#load(missing).catch((error) => {
+      // Nobody waits for the conversations of a connection that ended.
+      if (this.#stop.signal.aborted) return;
       missing.forEach((stage) => this.#stages.delete(stage));
       throw error;
     });
@@ -82,7 +84,7 @@ export class Feed {
   /** The conversations whose state is known. */
   all() {
     const known = [...this.#entries.values()].filter(({ waiting }) => waiting === null);
-    return known.map(({ conversation }) => conversation).filter((conversation) => conversation._isTold);
+    return known.map(({ conversation }) => conversation).filter((conversation) => conversation._hasState);
   }
 
   /** @param {Conversation} conversation */
@@ -183,7 +185,7 @@ export class Feed {
   /** @param {Conversation} conversation @param {any} state */
   #install(conversation, state) {
     const members = fromGateway(state);
-    if (conversation._isTold) applyState(conversation, members);
+    if (conversation._hasState) applyState(conversation, members);
     else conversation._install(members);
   }
 
@@ -209,7 +211,8 @@ export class Feed {
       this.#install(conversation, state);
       summarize(conversation, lastMessage);
       // A conversation whose messages cannot be read is seen all the same.
-      if (needsHistory) await conversation.openDialog?.getAllPublishEvents().catch((error) => this.#connection._report(error));
+      if (needsHistory)
+        await conversation.openDialog?.getAllPublishEvents().catch((error) => this.#connection._report(error));
       this.#changed(conversation);
     } catch (error) {
       this.#entries.delete(conversation.conversationId);
@@ -223,7 +226,12 @@ export class Feed {
   /** @param {Conversation} conversation @param {any} state */
   #needsHistory(conversation, { stage }) {
     const { getAllMessages, userType } = this.#connection._options;
-    return getAllMessages === true && userType === UserType.BRAND && conversation._isHidden && stage === ConversationState.OPEN;
+    return (
+      getAllMessages === true &&
+      userType === UserType.BRAND &&
+      conversation._isHidden &&
+      stage === ConversationState.OPEN
+    );
   }
 
   /** @param {string} id */

@@ -24,7 +24,8 @@ const FOLDERS = /** @type {const} */ ([
  * @throws {TypeError} the content is not bytes, or of no type that the platform takes
  */
 export function fileName(content) {
-  if (!(content instanceof ArrayBuffer) && !ArrayBuffer.isView(content)) throw new TypeError('a file must be an ArrayBuffer');
+  if (!(content instanceof ArrayBuffer) && !ArrayBuffer.isView(content))
+    throw new TypeError('a file must be an ArrayBuffer');
   const bytes = content instanceof ArrayBuffer ? new Uint8Array(content) : content;
   const type = BEGINNINGS.find(([, beginning]) => begins(bytes, beginning))?.[0] ?? document(bytes);
   if (type === undefined) throw new TypeError('the file is not of the type JPG, PNG, GIF, PDF, DOCX, PPTX or XLSX');

@@ -113,6 +113,6 @@ export class Message {
 
   /** @param {string} member */
   #ofFile(member) {
-    return this.isDownloadable ? /** @type {any} */ (this.body)?.[member] ?? null : null;
+    return this.isDownloadable ? (/** @type {any} */ (this.body)?.[member] ?? null) : null;
   }
 }

@@ -31,11 +31,16 @@ export { Connection };
 export function createConnection(options) {
   const { accountId, userType, connectionType = ConnectionType.WEBSOCKET, tokenMaintainer } = options ?? {};
   if (!accountId) throw new Error('accountId is a required parameter');
-  if (tokenMaintainer) throw unsupported('a token maintainer', 'name the login in authData, or a connection of the gateway in the option connection');
+  if (tokenMaintainer)
+    throw unsupported(
+      'a token maintainer',
+      'name the login in authData, or a connection of the gateway in the option connection',
+    );
   const { WEBSOCKET, REST, NULL } = ConnectionType;
   const isPossible = connectionType === WEBSOCKET || (connectionType === REST && userType === UserType.BRAND);
   if (connectionType !== NULL) {
-    if (!Object.values(UserType).includes(/** @type {any} */ (userType))) throw new Error(`Invalid userType: ${userType}`);
+    if (!Object.values(UserType).includes(/** @type {any} */ (userType)))
+      throw new Error(`Invalid userType: ${userType}`);
     if (!isPossible) throw new Error(`Unsupported connectionType: ${connectionType}`);
   }
   return new Connection({ ...options, connectionType });

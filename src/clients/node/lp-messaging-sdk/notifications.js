@@ -40,7 +40,8 @@ export function messageNotification({ conversationId, accountId }, { name, data,
 /** @param {string} name @param {any} data */
 function recordOf(name, data) {
   if (name === 'chat-state') return { type: 'ChatStateEvent', chatState: data.chatState };
-  if (name === 'message-delivery') return { type: 'AcceptStatusEvent', status: data.status, sequenceList: data.sequences };
+  if (name === 'message-delivery')
+    return { type: 'AcceptStatusEvent', status: data.status, sequenceList: data.sequences };
   if (name !== 'message') return null;
   const { contentType, body, quickReplies } = data;
   const isRich = typeof body === 'object' && contentType !== 'hosted/file';
@@ -55,5 +56,8 @@ function recordOf(name, data) {
 export function ringNotification(ring, subscriptionId) {
   const { ringId, ringState, ringExpirationTs, brandId, conversationId, skillId, consumerId } = ring;
   const details = { ringId, ringState, ringExpirationTs, brandId, convId: conversationId, skillId, consumerId };
-  return { subscriptionId, changes: [{ type: 'UPSERT', result: { conversationId, brandId, ringsDetails: [details] } }] };
+  return {
+    subscriptionId,
+    changes: [{ type: 'UPSERT', result: { conversationId, brandId, ringsDetails: [details] } }],
+  };
 }

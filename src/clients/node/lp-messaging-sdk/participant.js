@@ -78,6 +78,6 @@ export class Participant extends Emitter {
   #set(member, value, event) {
     if (value === undefined || value === null || value === this[member]) return;
     this[member] = value;
-    this._tell(event, value);
+    this._dispatch(event, value);
   }
 }

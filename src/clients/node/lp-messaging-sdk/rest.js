@@ -35,7 +35,8 @@ export const rest = Object.freeze({
   },
 
   /** @param {Place & { closeReason?: string }} place */
-  closeDialog: async ({ closeReason, ...place }) => change(place, dialog(place), 'PATCH', dialog(place), { state: 'CLOSE', closeReason }),
+  closeDialog: async ({ closeReason, ...place }) =>
+    change(place, dialog(place), 'PATCH', dialog(place), { state: 'CLOSE', closeReason }),
 
   /** @param {Place & { stage: string }} place */
   updateConversationStage: async ({ stage, ...place }) => changeConversation(place, { stage }),
@@ -55,24 +56,33 @@ export const rest = Object.freeze({
     publish(place, { type: 'RICH_CONTENT', content, metadata, messageAudience }),
 
   /** @param {Place & { sequenceList: number[], status: string }} place */
-  publishAcceptStatus: async ({ sequenceList, status, ...place }) => publish(place, { type: 'ACKNOWLEDGEMENT', content: { sequenceList, status } }),
+  publishAcceptStatus: async ({ sequenceList, status, ...place }) =>
+    publish(place, { type: 'ACKNOWLEDGEMENT', content: { sequenceList, status } }),
 
   /** @param {Place & { chatState: string }} place */
   setChatState: async ({ chatState, ...place }) => publish(place, { type: 'CHAT_STATE', content: { chatState } }),
 
   /** @param {Caller & { dialogId: string, maxQuantity?: number | null, sequenceMin?: number | null, sequenceMax?: number | null, offset?: number | null, filters?: string | null }} query */
   getMessages: async ({ dialogId, maxQuantity, sequenceMin, sequenceMax, offset, filters, ...caller }) => {
-    const values = { limit: maxQuantity, newerThanSequence: sequenceMin, olderThanSequence: sequenceMax, offset, filters };
+    const values = {
+      limit: maxQuantity,
+      newerThanSequence: sequenceMin,
+      olderThanSequence: sequenceMax,
+      offset,
+      filters,
+    };
     const given = Object.entries(values).filter(([, value]) => value !== undefined && value !== null);
     const query = new URLSearchParams(given.map(([name, value]) => [name, String(value)]));
     return send(caller, 'GET', `${dialog({ conversationId: dialogId })}/messages?${query}`);
   },
 
   /** @param {Caller & { fileSize: number | string, fileType: string }} file */
-  getUploadUrl: async ({ fileSize, fileType, ...caller }) => send(caller, 'POST', `/v1/brands/${caller.accountId}/file-upload-path`, { fileSize, fileType }),
+  getUploadUrl: async ({ fileSize, fileType, ...caller }) =>
+    send(caller, 'POST', `/v1/brands/${caller.accountId}/file-upload-path`, { fileSize, fileType }),
 
   /** @param {Caller & { relativePath: string }} file */
-  getDownloadUrl: async ({ relativePath, ...caller }) => send(caller, 'POST', `/v1/brands/${caller.accountId}/file-download-path`, { relativePath }),
+  getDownloadUrl: async ({ relativePath, ...caller }) =>
+    send(caller, 'POST', `/v1/brands/${caller.accountId}/file-download-path`, { relativePath }),
 });
 
 /** @param {{ conversationId: string }} place */
@@ -105,7 +115,9 @@ function changeConversation(place, body) {
  * @param {object} [body]
  */
 async function change(caller, read, method, path, body) {
-  const { headers: { etag } } = await send(caller, 'GET', read);
+  const {
+    headers: { etag },
+  } = await send(caller, 'GET', read);
   return send(caller, method, path, body, etag === undefined ? {} : { 'if-match': etag });
 }
 
@@ -124,7 +136,12 @@ async function send({ accountId, token }, method, path, content, headers = {}) {
   const options = { method, headers: { 'content-type': 'application/json', 'brand-id': accountId, ...headers }, body };
   const response = await connection.platform('asyncMessagingEnt', path, options);
   const { status, statusText } = response;
-  const answer = { data: parsed(await response.text()), status, statusText, headers: Object.fromEntries(response.headers) };
+  const answer = {
+    data: parsed(await response.text()),
+    status,
+    statusText,
+    headers: Object.fromEntries(response.headers),
+  };
   if (response.ok) return answer;
   throw Object.assign(new Error(`${method} ${path} was refused with ${status}`), { response: answer });
 }

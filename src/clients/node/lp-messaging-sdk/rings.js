@@ -28,7 +28,8 @@ export class Rings {
     this.#subscriptions.add(subscription);
     const { id, tertulia } = this.#connection._session;
     for (const { id: ringId, ...offer } of await tertulia.rings({ connection: id }).all()) {
-      if (!subscription.rings.has(ringId)) this.take({ ...offer, ringId, ringState: this.#rings.get(ringId)?.ringState ?? RingState.WAITING });
+      if (!subscription.rings.has(ringId))
+        this.take({ ...offer, ringId, ringState: this.#rings.get(ringId)?.ringState ?? RingState.WAITING });
     }
     return subscription;
   }
@@ -47,12 +48,16 @@ export class Rings {
       const isNew = !subscription.rings.has(ring.ringId);
       subscription.rings.set(ring.ringId, ring);
       const notification = ringNotification(ring, subscription.subscriptionId);
-      subscription._tell('upsert', notification.changes[0].result);
-      if (isNew) subscription._tell('ring', ring);
-      subscription._tell('notification', notification);
+      subscription._dispatch('upsert', notification.changes[0].result);
+      if (isNew) subscription._dispatch('ring', ring);
+      subscription._dispatch('notification', notification);
     }
-    this.#connection._wire('routingTaskNotification', '.ams.routing.RoutingTaskNotification', ringNotification(ring, null));
-    if (known === undefined) this.#connection._tell('ring', ring);
+    this.#connection._wire(
+      'routingTaskNotification',
+      '.ams.routing.RoutingTaskNotification',
+      ringNotification(ring, null),
+    );
+    if (known === undefined) this.#connection._dispatch('ring', ring);
   }
 
   /** Ends all subscriptions. */

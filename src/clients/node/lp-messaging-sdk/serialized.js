@@ -11,7 +11,8 @@ import { COUNTS, PLAIN } from './state.js';
 export function serialize(conversation, digest) {
   /** @type {Record<string, unknown>} */
   const members = {};
-  for (const name of [...PLAIN, ...COUNTS, 'csat', 'context', 'clientProperties']) members[name] = /** @type {any} */ (conversation)[name];
+  for (const name of [...PLAIN, ...COUNTS, 'csat', 'context', 'clientProperties'])
+    members[name] = /** @type {any} */ (conversation)[name];
   return JSON.stringify({
     conversationId: conversation.conversationId,
     digest,
@@ -26,7 +27,15 @@ export function serialize(conversation, digest) {
 function dialogAsText(dialog) {
   const { dialogId, dialogType, channelType, state, startTime, updateTime } = dialog;
   return {
-    members: { dialogId, dialogType, channelType, state, startTime, updateTime, participants: dialog.participants.map(plain) },
+    members: {
+      dialogId,
+      dialogType,
+      channelType,
+      state,
+      startTime,
+      updateTime,
+      participants: dialog.participants.map(plain),
+    },
     departed: dialog._departed().map(plain),
     sequences: dialog._sequences(),
     messages: dialog.messages.map((message) => ({
@@ -51,7 +60,12 @@ export function restore(conversation, text) {
   const { members, skillId, newsAfter, dialogs } = JSON.parse(text);
   conversation._install({ ...members, skillId, dialogs: dialogs.map((/** @type {any} */ { members: each }) => each) });
   conversation._newsAfter = newsAfter;
-  for (const { members: { dialogId }, departed, sequences, messages } of dialogs) {
+  for (const {
+    members: { dialogId },
+    departed,
+    sequences,
+    messages,
+  } of dialogs) {
     const dialog = /** @type {import('./dialog.js').Dialog} */ (conversation._dialog(dialogId));
     for (const each of departed) dialog._restoreDeparted(each);
     for (const { receipts, ...each } of messages) {
@@ -73,5 +87,7 @@ function plain({ userId, agentId, role, state, chatState }) {
  * @param {unknown} body
  */
 function hash(body) {
-  return createHash('sha256').update(typeof body === 'string' ? body : JSON.stringify(body)).digest('hex');
+  return createHash('sha256')
+    .update(typeof body === 'string' ? body : JSON.stringify(body))
+    .digest('hex');
 }

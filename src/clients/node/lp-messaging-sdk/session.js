@@ -11,16 +11,21 @@ const RESPONSE_TIMEOUT = 60_000;
 /** One use of a connection of the gateway. */
 export class Session {
   #connection;
-  #timeout;
   #restoring = /** @type {Promise<void> | null} */ (null);
   /** Called at each event of the gateway's connection. @type {Set<() => void>} */
   #watchers = new Set();
 
   /** @param {import('./connection.js').Connection} connection */
   constructor(connection) {
-    const { gatewayUrl: url, gatewayToken: token, fetch, responseTimeout: timeout = RESPONSE_TIMEOUT } = connection._options;
+    const {
+      gatewayUrl: url,
+      gatewayToken: token,
+      fetch,
+      responseTimeout: timeout = RESPONSE_TIMEOUT,
+    } = connection._options;
     this.#connection = connection;
-    this.#timeout = timeout;
+    /** How long one request may take, in milliseconds. */
+    this.timeout = timeout;
     this.tertulia = connect({ url, token, fetch, timeout });
     this.attached = /** @type {import('./attach.js').Attached | null} */ (null);
     this.feed = /** @type {Feed | null} */ (null);
@@ -45,7 +50,7 @@ export class Session {
     this.attached = await attach(this.tertulia, this.#connection._options);
     this.feed = new Feed(this.#connection, this.tertulia, this.id);
     await this.feed.begin();
-    return this.#ready(this.#timeout);
+    return this.#ready(this.timeout);
   }
 
   /** Ends the stream of events, and removes a connection that was added. */
@@ -73,7 +78,9 @@ export class Session {
    */
   notReady(reason, lastError = null) {
     const { accountId } = this.#connection;
-    const error = new Error(`cannot connect account ${accountId}: ${reason}${lastError === null ? '' : `: ${lastError}`}`);
+    const error = new Error(
+      `cannot connect account ${accountId}: ${reason}${lastError === null ? '' : `: ${lastError}`}`,
+    );
     return Object.assign(error, { code: reason });
   }
 
@@ -84,7 +91,7 @@ export class Session {
   async #ready(limit) {
     const end = Date.now() + limit;
     for (;;) {
-      const change = this.#nextChange(end - Date.now());
+      const change = this.nextChange(end - Date.now());
       try {
         const { state, failure, waiting, lastError, agentId = null, userId = null } = await this.handle.get();
         if (state === 'ready') return { agentId, userId };
@@ -100,12 +107,12 @@ export class Session {
   }
 
   /**
-   * Waits for a change of the gateway's connection.
+   * Watches for a change of the gateway's connection.
    *
    * @param {number} limit in milliseconds
    * @returns {{ happened: Promise<boolean>, cancel: () => void }}
    */
-  #nextChange(limit) {
+  nextChange(limit) {
     /** @type {(isChanged: boolean) => void} */
     let resolve;
     const happened = new Promise((settle) => {
@@ -126,7 +133,10 @@ export class Session {
       await this.handle.get();
     } catch (error) {
       const isLost = error instanceof ProblemError && error.code === 'unknown-connection';
-      const again = isLost && this.attached?.isAdded ? attachAgain(this.tertulia, this.#connection._options, this.id) : Promise.reject(error);
+      const again =
+        isLost && this.attached?.isAdded
+          ? attachAgain(this.tertulia, this.#connection._options, this.id)
+          : Promise.reject(error);
       await again.catch((failure) => this.#connection._report(failure));
     }
   }

@@ -42,12 +42,12 @@ export class ShiftStatusPoller extends Emitter {
     try {
       const list = await this.#read();
       if (this.#isStopped) return;
-      this.#connection._tell('getShiftStatus#response', { start, end: Date.now() });
+      this.#connection._dispatch('getShiftStatus#response', { start, end: Date.now() });
       this.#connection.processShiftStatusResponse(list);
-      this._tell('shiftStatusData', list);
+      this._dispatch('shiftStatusData', list);
     } catch (error) {
       if (this.#isStopped) return;
-      this.#connection._tell('getShiftStatus#error', error);
+      this.#connection._dispatch('getShiftStatus#error', error);
     }
     this.#timer = setTimeout(() => void this.#poll(), EVERY * (1 - Math.random() * SPREAD));
     this.#timer.unref();

@@ -87,7 +87,7 @@ export class ConversationSubscription extends Emitter {
     const isWanted = this.#connection._feedHas(conversation) && matches(this.query, conversation);
     if (!isKnown && !isWanted) return;
     const change = isWanted ? 'upsert' : 'delete';
-    if (this.listenerCount(change) > 0) this._tell(change, toProtocol(conversation));
+    if (this.listenerCount(change) > 0) this._dispatch(change, toProtocol(conversation));
     if (isWanted && !isKnown) this.#add(conversation);
     if (!isWanted) this.#drop(conversation);
     this.#notify(isWanted ? 'UPSERT' : 'DELETE', [conversation]);
@@ -99,12 +99,12 @@ export class ConversationSubscription extends Emitter {
   }
 
   async #begin() {
-    for (const conversation of this.#connection._allTold()) this._consider(conversation);
+    for (const conversation of this.#connection._withState()) this._consider(conversation);
     await this.#connection._loaded(this.query);
     this.#notify('UPSERT', [...this.conversations.values()]);
     if (!this.#connection._isLimitBroken) return;
     // The gateway reads the pages, so that one notification has all conversations.
-    this.#connection._tell('limit-break', {
+    this.#connection._dispatch('limit-break', {
       creatingChildSub: false,
       conversationLimitThreshold: LIMIT_BREAK,
       notificationChangeCount: this.conversations.size,
@@ -116,13 +116,13 @@ export class ConversationSubscription extends Emitter {
     this.conversations.set(conversation.conversationId, conversation);
     this.#connection._retain(conversation);
     if (!this.#connection._show(conversation)) return;
-    this._tell('conversation', conversation);
-    this.#connection._tell('conversation', conversation);
+    this._dispatch('conversation', conversation);
+    this.#connection._dispatch('conversation', conversation);
   }
 
   /** @param {import('./conversation.js').Conversation} conversation */
   #drop(conversation) {
-    this._tell('conversation-deleted', conversation);
+    this._dispatch('conversation-deleted', conversation);
     this.conversations.delete(conversation.conversationId);
     this.#connection._release(conversation);
   }
@@ -134,9 +134,12 @@ export class ConversationSubscription extends Emitter {
   #notify(type, conversations) {
     const isHeard = this.listenerCount('notification') + this.#connection.listenerCount('conversationNotification') > 0;
     if (!isHeard) return;
-    const body = { subscriptionId: this.subscriptionId, changes: conversations.map((each) => ({ type, result: toProtocol(each) })) };
-    this._tell('notification', body);
-    this.#connection._tell('conversationNotification', body);
+    const body = {
+      subscriptionId: this.subscriptionId,
+      changes: conversations.map((each) => ({ type, result: toProtocol(each) })),
+    };
+    this._dispatch('notification', body);
+    this.#connection._dispatch('conversationNotification', body);
   }
 }
 
@@ -156,9 +159,18 @@ export function matches(query, conversation) {
     has(query.conversationId, [conversation.conversationId]) &&
     has(query.stage, [conversation.stage]) &&
     has(query.state, [conversation.stage, ...dialogs.map(({ state }) => state)]) &&
-    has(query.dialogType, dialogs.map(({ dialogType }) => dialogType)) &&
-    has(query.consumerId, participants.filter(({ role }) => role === 'CONSUMER').map(({ userId }) => userId)) &&
-    has(query.agentId, participants.flatMap(({ agentId, userId }) => [agentId, userId])) &&
+    has(
+      query.dialogType,
+      dialogs.map(({ dialogType }) => dialogType),
+    ) &&
+    has(
+      query.consumerId,
+      participants.filter(({ role }) => role === 'CONSUMER').map(({ userId }) => userId),
+    ) &&
+    has(
+      query.agentId,
+      participants.flatMap(({ agentId, userId }) => [agentId, userId]),
+    ) &&
     (query.lastUpdateAfter == null || (updateTime ?? 0) >= query.lastUpdateAfter) &&
     (query.lastUpdateBefore == null || (updateTime ?? 0) <= query.lastUpdateBefore)
   );

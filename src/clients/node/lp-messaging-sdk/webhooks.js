@@ -17,8 +17,10 @@ export class WebhooksIntake {
    */
   take(notification) {
     const { type, body } = notification?.wsNotificationMsg ?? {};
-    if (/ExConversationChangeNotification$/.test(type)) (body.changes ?? []).forEach((/** @type {any} */ each) => this.#state(each.result));
-    else if (/(OnlineEventDistribution|MessagingEventNotification)$/.test(type)) [body.changes ?? body].flat().forEach((each) => this.#record(each));
+    if (/ExConversationChangeNotification$/.test(type))
+      (body.changes ?? []).forEach((/** @type {any} */ each) => this.#state(each.result));
+    else if (/(OnlineEventDistribution|MessagingEventNotification)$/.test(type))
+      [body.changes ?? body].flat().forEach((each) => this.#record(each));
     else throw new Error(`a webhook of the type ${type} is no notification of a conversation`);
   }
 
@@ -31,7 +33,7 @@ export class WebhooksIntake {
     this.#connection._show(conversation);
     this.#connection._retain(conversation);
     conversation._isLoaded = true;
-    this.#connection._tell('conversation', conversation);
+    this.#connection._dispatch('conversation', conversation);
   }
 
   /** @param {any} record */
@@ -45,9 +47,10 @@ export class WebhooksIntake {
     }
     const author = { originatorId: originatorPId ?? originatorId, role: originatorMetadata?.role };
     if (event.type === 'ChatStateEvent') dialog.getParticipant(author.originatorId)?._setChatState(event.chatState);
-    else if (event.type === 'AcceptStatusEvent') this.#receipt(dialog, { sequence, status: event.status, sequences: event.sequenceList, ...author });
+    else if (event.type === 'AcceptStatusEvent')
+      this.#receipt(dialog, { sequence, status: event.status, sequences: event.sequenceList, ...author });
     else this.#message(dialog, record, author);
-    conversation._tell('messageNotification', record);
+    conversation._dispatch('messageNotification', record);
   }
 
   /** @param {import('./dialog.js').Dialog} dialog @param {Parameters<import('./dialog.js').Dialog['_receipt']>[0]} receipt */
@@ -61,7 +64,16 @@ export class WebhooksIntake {
     const body = event.message ?? event.content;
     const contentType = event.contentType ?? event.type;
     const { quickReplies } = event;
-    const message = dialog._keep({ sequence, time: serverTimestamp, messageAudience, metadata, body, contentType, quickReplies, ...author });
+    const message = dialog._keep({
+      sequence,
+      time: serverTimestamp,
+      messageAudience,
+      metadata,
+      body,
+      contentType,
+      quickReplies,
+      ...author,
+    });
     if (message !== null) dialog._emit('message', message);
   }
 }

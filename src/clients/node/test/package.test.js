@@ -107,18 +107,10 @@ test('its types compile in strict mode: for both kinds of modules, for browsers,
   await symlink(join(root, 'node_modules/@types'), join(project, 'node_modules/@types'));
   await symlink(join(root, 'node_modules/undici-types'), join(project, 'node_modules/undici-types'));
   const node = ['--lib', 'es2022', '--types', 'node'];
-  await compile(
-    names.flatMap((name) => [`${name}.mts`, `${name}.cts`]),
-    '--module',
-    'nodenext',
-    ...node,
-  );
   const old = ['--module', 'commonjs', '--moduleResolution', 'node10', '--esModuleInterop', '--skipLibCheck'];
-  await compile(
-    names.map((name) => `${name}.ts`),
-    ...old,
-    ...node,
-  );
+  const modules = names.flatMap((name) => [`${name}.mts`, `${name}.cts`]);
+  const files = names.map((name) => `${name}.ts`);
+  await Promise.all([compile(modules, '--module', 'nodenext', ...node), compile(files, ...old, ...node)]);
 });
 
 test('the entry for browsers needs nothing of Node', async () => {

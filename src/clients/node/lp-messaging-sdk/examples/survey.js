@@ -26,7 +26,8 @@ async function survey(conversation, dialog) {
 
 connection.on('conversation', (conversation) => {
   conversation.on('dialog', (dialog) => {
-    if (dialog.dialogType === lpm.DialogType.POST_SURVEY) survey(conversation, dialog).catch((err) => console.error(err));
+    if (dialog.dialogType === lpm.DialogType.POST_SURVEY)
+      survey(conversation, dialog).catch((err) => console.error(err));
   });
 });
 

@@ -9,7 +9,10 @@ import { next, recorded, Stage, until } from './support.js';
 const { CsatStatus, DialogType, ParticipantRole, TTRType, UserType } = lpm;
 
 /** A picture of one pixel. */
-const PNG = Buffer.from('iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==', 'base64');
+const PNG = Buffer.from(
+  'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==',
+  'base64',
+);
 const bytes = (buffer) => buffer.buffer.slice(buffer.byteOffset, buffer.byteOffset + buffer.length);
 
 let stage;
@@ -38,9 +41,19 @@ function state({ conversationId, skill, stage: stageNow, updateTime }, details =
 
 const MEMBERS = {
   async appInstId() {
-    await stage.tertulia.addConnection({ id: 'connector', account: stage.account, role: 'connector', login: { app_key: 'my-app', secret: 's' } });
+    await stage.tertulia.addConnection({
+      id: 'connector',
+      account: stage.account,
+      role: 'connector',
+      login: { app_key: 'my-app', secret: 's' },
+    });
     const opening = { consumer: { id: 'whatsapp:15550100' } };
-    const opened = await until(() => stage.tertulia.connection('connector').createConversation(opening).catch(() => null));
+    const opened = await until(() =>
+      stage.tertulia
+        .connection('connector')
+        .createConversation(opening)
+        .catch(() => null),
+    );
     const conversation = await stage.seen(manager, opened.conversationId);
     assert.equal(conversation.appInstId, 'my-app');
     const { brands } = await stage.conversation(manager);
@@ -115,9 +128,9 @@ const MEMBERS = {
   async notificationOutOfOrderCount() {
     const { brands } = await stage.conversation(manager);
     const late = state(brands, { metaDataLastUpdateTs: brands.updateTime - 1 });
-    const told = next(brands, 'notification-out-of-order');
+    const emitted = next(brands, 'notification-out-of-order');
     brands.processStateNotification(late);
-    assert.equal(await told, late);
+    assert.equal(await emitted, late);
     assert.equal(brands.notificationOutOfOrderCount, 1);
   },
 
@@ -186,9 +199,19 @@ const METHODS = {
     const { brands, consumers } = await taken();
     for (const text of ['one', 'two', 'three']) await consumers.sendMessage(text);
     const all = await brands.queryMessages();
-    assert.deepEqual(all.map(({ sequence, body }) => [sequence, body]), [[0, 'one'], [1, 'two'], [2, 'three']]);
+    assert.deepEqual(
+      all.map(({ sequence, body }) => [sequence, body]),
+      [
+        [0, 'one'],
+        [1, 'two'],
+        [2, 'three'],
+      ],
+    );
     const some = await brands.queryMessages({ sequenceMin: '1', sequenceMax: '2' });
-    assert.deepEqual(some.map(({ body }) => body), ['two', 'three']);
+    assert.deepEqual(
+      some.map(({ body }) => body),
+      ['two', 'three'],
+    );
     assert.equal(some[0], brands.openDialog.messages[1]);
     await assert.rejects(consumers.queryMessages(), { code: 'not-supported' });
   },
@@ -197,7 +220,11 @@ const METHODS = {
     const { brands, consumers } = await taken();
     const heard = next(consumers, 'message');
     const metadata = { type: 'ExternalId', id: 'mine' };
-    const quickReplies = { type: 'quickReplies', itemsPerRow: 2, replies: [{ type: 'button', title: 'yes', click: { actions: [{ type: 'publishText', text: 'yes' }] } }] };
+    const quickReplies = {
+      type: 'quickReplies',
+      itemsPerRow: 2,
+      replies: [{ type: 'button', title: 'yes', click: { actions: [{ type: 'publishText', text: 'yes' }] } }],
+    };
     assert.deepEqual(await brands.sendMessage('hello', metadata, quickReplies), { sequence: 0 });
     const message = await heard;
     assert.deepEqual([message.sequence, message.body, message.contentType], [0, 'hello', 'text/plain']);
@@ -216,7 +243,10 @@ const METHODS = {
     assert.deepEqual([message.body, message.messageAudience], ['between us', 'AGENTS_AND_MANAGERS']);
     await brands.sendMessage('for all');
     await until(() => consumers.openDialog.messages.length > 0);
-    assert.deepEqual(consumers.openDialog.messages.map(({ body }) => body), ['for all']);
+    assert.deepEqual(
+      consumers.openDialog.messages.map(({ body }) => body),
+      ['for all'],
+    );
   },
 
   async sendRichText() {
@@ -237,10 +267,15 @@ const METHODS = {
     await brands.setAgentNote('two', '12345678.7', 'Ann', '12345678.7::5', true);
     await until(() => brands.note?.includes('two'));
     const notes = JSON.parse(brands.note);
-    assert.deepEqual(notes.map(({ noteContent }) => noteContent), ['one', 'two']);
+    assert.deepEqual(
+      notes.map(({ noteContent }) => noteContent),
+      ['one', 'two'],
+    );
     assert.equal(notes[0].agentId, manager.agentId);
     assert.deepEqual([notes[1].name, notes[1].noteId, notes[1].isAutoSummary], ['Ann', '12345678.7::5', true]);
-    await assert.rejects(brands.setAgentNote({ noteContent: 'x'.repeat(6_000), truncateEnabled: false }), { code: 'note-too-long' });
+    await assert.rejects(brands.setAgentNote({ noteContent: 'x'.repeat(6_000), truncateEnabled: false }), {
+      code: 'note-too-long',
+    });
     const cut = await brands.setAgentNote('x'.repeat(6_000));
     assert.equal(cut.truncated, true);
     assert.match(cut.truncatedText, /^x+$/);
@@ -251,7 +286,8 @@ const METHODS = {
     const { brands, consumers } = await taken();
     await consumers.setCsat('5', true, CsatStatus.FILLED);
     await until(() => brands.csat === 5);
-    for (const rate of ['10', '-1', undefined, 'five']) await assert.rejects(consumers.setCsat(rate, true), /csatRate must be/);
+    for (const rate of ['10', '-1', undefined, 'five'])
+      await assert.rejects(consumers.setCsat(rate, true), /csatRate must be/);
   },
 
   async setManualETTR() {
@@ -298,7 +334,11 @@ const METHODS = {
   async unload() {
     const { brands } = await stage.conversation(manager);
     assert.throws(() => brands.unload(), /was not loaded/);
-    const offline = lpm.createConnection({ accountId: stage.account, connectionType: lpm.ConnectionType.NULL, conversationsCacheDuration: 0 });
+    const offline = lpm.createConnection({
+      accountId: stage.account,
+      connectionType: lpm.ConnectionType.NULL,
+      conversationsCacheDuration: 0,
+    });
     const loaded = offline.loadConversation(brands.serialize());
     assert.equal(offline.getConversationById(brands.conversationId), loaded);
     loaded.unload();
@@ -326,10 +366,16 @@ const EVENTS = {
     const order = recorded(brands, ['close', 'dialog:close']);
     const closed = next(brands, 'dialog:close');
     await brands.close();
-    const told = await closed;
-    assert.deepEqual([told.state, told.metaDataLastUpdateTs], ['CLOSE', brands.closeTime]);
-    assert.deepEqual(told.participantDetails.map(({ role }) => role), ['CONSUMER', 'ASSIGNED_AGENT']);
-    assert.deepEqual(order.map(([name]) => name), ['close', 'dialog:close']);
+    const emitted = await closed;
+    assert.deepEqual([emitted.state, emitted.metaDataLastUpdateTs], ['CLOSE', brands.closeTime]);
+    assert.deepEqual(
+      emitted.participantDetails.map(({ role }) => role),
+      ['CONSUMER', 'ASSIGNED_AGENT'],
+    );
+    assert.deepEqual(
+      order.map(([name]) => name),
+      ['close', 'dialog:close'],
+    );
     assert.equal(brands.mainDialog.state, 'CLOSE');
   },
 
@@ -339,7 +385,10 @@ const EVENTS = {
     const back = next(brands, 'back-to-queue');
     await brands.leave();
     assert.equal(await back, undefined);
-    assert.deepEqual(events.map(([name]) => name), ['participant-removed', 'back-to-queue']);
+    assert.deepEqual(
+      events.map(([name]) => name),
+      ['participant-removed', 'back-to-queue'],
+    );
   },
 
   async 'consumer-step-up'() {
@@ -347,13 +396,19 @@ const EVENTS = {
     const events = recorded(brands, ['participant-added', 'participant-removed', 'consumer-step-up']);
     await consumers.consumerTakeover('known-ann');
     await until(() => events.length === 3);
-    assert.deepEqual(events.map(([name]) => name), ['participant-added', 'participant-removed', 'consumer-step-up']);
+    assert.deepEqual(
+      events.map(([name]) => name),
+      ['participant-added', 'participant-removed', 'consumer-step-up'],
+    );
     assert.equal(events[2][1].participant.userId, 'known-ann');
   },
 
   async 'group-change'() {
     const { brands } = await stage.conversation(manager);
-    for (const [group, previous] of [['7', null], ['8', '7']]) {
+    for (const [group, previous] of [
+      ['7', null],
+      ['8', '7'],
+    ]) {
       const changed = next(brands, 'group-change');
       brands.processStateNotification(state(brands, { groupId: group, metaDataLastUpdateTs: brands.updateTime + 1 }));
       assert.deepEqual(await changed, { prevGroupId: previous, newGroupId: group });
@@ -381,7 +436,10 @@ const EVENTS = {
     await (await ring).accept();
     await until(() => events.length === 1);
     const [[, { participant, context }]] = events;
-    assert.deepEqual([participant.agentId, participant.state, context], [agent.agentId, 'ACTIVE', { previouslySuggested: true }]);
+    assert.deepEqual(
+      [participant.agentId, participant.state, context],
+      [agent.agentId, 'ACTIVE', { previouslySuggested: true }],
+    );
     await brands.join(ParticipantRole.READER);
     await until(() => events.length === 2);
     assert.deepEqual(events[1][1].context, { previouslySuggested: false });
@@ -422,12 +480,21 @@ const EVENTS = {
 
   async 'transfer-agent'() {
     const { brands } = await taken();
-    const events = recorded(brands, ['skill-change', 'participant-suggested', 'transfer-agent', 'participant-removed', 'transfer-skill']);
+    const events = recorded(brands, [
+      'skill-change',
+      'participant-suggested',
+      'transfer-agent',
+      'participant-removed',
+      'transfer-skill',
+    ]);
     const agent = await stage.brand('bot7');
     await brands.transfer({ agentId: agent.agentId, skillId: '501' });
     await until(() => events.length === 4);
     // With an agent suggested, a change of the skill is no transfer to the skill.
-    assert.deepEqual(events.map(([name]) => name), ['skill-change', 'participant-suggested', 'transfer-agent', 'participant-removed']);
+    assert.deepEqual(
+      events.map(([name]) => name),
+      ['skill-change', 'participant-suggested', 'transfer-agent', 'participant-removed'],
+    );
     assert.equal(events[2][1].agentId, agent.agentId);
   },
 
@@ -436,7 +503,10 @@ const EVENTS = {
     const events = recorded(brands, ['skill-change', 'participant-removed', 'transfer-skill', 'back-to-queue']);
     await brands.transfer({ skillId: '502' });
     await until(() => events.length === 3);
-    assert.deepEqual(events.map(([name]) => name), ['skill-change', 'participant-removed', 'transfer-skill']);
+    assert.deepEqual(
+      events.map(([name]) => name),
+      ['skill-change', 'participant-removed', 'transfer-skill'],
+    );
     assert.deepEqual(events[0][1], { prevSkillId: '-1', newSkillId: '502' });
     assert.deepEqual(events[2][1], { skillId: '502' });
   },
@@ -453,8 +523,13 @@ const EVENTS = {
 
 test('each name of the class page has a test', async () => {
   const page = await readFile(new URL('../../../../../actors/src/class_page.md', import.meta.url), 'utf8');
-  const names = (row) => [...page.matchAll(new RegExp(`\\(crate::rules#cv-${row}\\d+\\) \\| \`([^\`]+)\``, 'g'))].map(([, name]) => name);
-  for (const [row, tests] of [['m', MEMBERS], ['f', METHODS], ['e', EVENTS]]) {
+  const names = (row) =>
+    [...page.matchAll(new RegExp(`\\(crate::rules#cv-${row}\\d+\\) \\| \`([^\`]+)\``, 'g'))].map(([, name]) => name);
+  for (const [row, tests] of [
+    ['m', MEMBERS],
+    ['f', METHODS],
+    ['e', EVENTS],
+  ]) {
     assert.deepEqual(Object.keys(tests).sort(), names(row).sort());
     assert.ok(names(row).length > 10);
   }

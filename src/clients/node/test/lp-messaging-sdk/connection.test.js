@@ -33,11 +33,23 @@ test('what cannot be made is refused at once, with a reason', async () => {
   const { createConnection } = lpm;
   assert.throws(() => createConnection({ userType: UserType.BRAND }), /accountId is a required parameter/);
   assert.throws(() => createConnection({ accountId: '1', userType: 'robot' }), /Invalid userType: robot/);
-  assert.throws(() => createConnection({ accountId: '1', userType: UserType.CONSUMER, connectionType: ConnectionType.REST }), /Unsupported connectionType: rest/);
-  assert.throws(() => createConnection({ accountId: '1', userType: UserType.BRAND, connectionType: ConnectionType.SEND_API }), /Unsupported connectionType: sendapi/);
-  assert.throws(() => createConnection({ accountId: '1', userType: UserType.BRAND, tokenMaintainer: {} }), /the gateway holds the login: name the login in authData/);
+  assert.throws(
+    () => createConnection({ accountId: '1', userType: UserType.CONSUMER, connectionType: ConnectionType.REST }),
+    /Unsupported connectionType: rest/,
+  );
+  assert.throws(
+    () => createConnection({ accountId: '1', userType: UserType.BRAND, connectionType: ConnectionType.SEND_API }),
+    /Unsupported connectionType: sendapi/,
+  );
+  assert.throws(
+    () => createConnection({ accountId: '1', userType: UserType.BRAND, tokenMaintainer: {} }),
+    /the gateway holds the login: name the login in authData/,
+  );
   assert.throws(() => new lpm.TokenMaintainer(), /connection\.platform/);
-  await assert.rejects(lpm.CSDS.lookup('1', lpm.CSDS.ServiceName.agentVep), /the domain of agentVep is not supported.*connection\.platform/);
+  await assert.rejects(
+    lpm.CSDS.lookup('1', lpm.CSDS.ServiceName.agentVep),
+    /the domain of agentVep is not supported.*connection\.platform/,
+  );
   assert.throws(() => lpm.configureProxy({ host: 'p', port: 1, path: 'x' }), /a proxy with a path is not supported/);
 });
 
@@ -45,9 +57,18 @@ test('logins of each kind become definitions of the gateway', async () => {
   const { definitionOf } = await import('../../lp-messaging-sdk/attach.js');
   const login = (more) => definitionOf({ accountId: '1', userType: UserType.BRAND, ...more }).login;
   const keys = { username: 'b', appKey: 'k', secret: 's', accessToken: 't', accessTokenSecret: 'ts' };
-  assert.deepEqual(login({ authData: keys }), { username: 'b', app_key: 'k', secret: 's', access_token: 't', access_token_secret: 'ts' });
+  assert.deepEqual(login({ authData: keys }), {
+    username: 'b',
+    app_key: 'k',
+    secret: 's',
+    access_token: 't',
+    access_token_secret: 'ts',
+  });
   assert.deepEqual(login({ authData: { assertion: 'saml' } }), { assertion: 'saml' });
-  assert.deepEqual(login({ authData: { username: 'b', password: { env: 'B' } } }), { username: 'b', password: { env: 'B' } });
+  assert.deepEqual(login({ authData: { username: 'b', password: { env: 'B' } } }), {
+    username: 'b',
+    password: { env: 'B' },
+  });
   const session = { token: 'b', userId: '7', csrf: 'c', sessionId: 's' };
   assert.deepEqual(login({ authAgentSessionData: session }), { bearer: 'b', user_id: '7', csrf: 'c', session_id: 's' });
   assert.deepEqual(login({ authAgentSessionData: { token: 'b', userId: '7' } }), { bearer: 'b', user_id: '7' });
@@ -63,12 +84,23 @@ test('logins of each kind become definitions of the gateway', async () => {
 
 test('client properties and the proxy are in the definition', async () => {
   const { definitionOf } = await import('../../lp-messaging-sdk/attach.js');
-  const clientProperties = lpm.createClientProperties({ deviceFamily: lpm.DeviceFamily.MOBILE, os: lpm.OS.IOS, deviceManufacturer: 'Acme', features: [lpm.Features.RICH_CONTENT] });
+  const clientProperties = lpm.createClientProperties({
+    deviceFamily: lpm.DeviceFamily.MOBILE,
+    os: lpm.OS.IOS,
+    deviceManufacturer: 'Acme',
+    features: [lpm.Features.RICH_CONTENT],
+  });
   assert.equal(clientProperties.browser, null);
   lpm.configureProxy({ host: 'proxy.example', port: 3128, auth: { username: 'u', password: 'p' } });
   const definition = definitionOf({ accountId: '1', userType: UserType.CONSUMER, appId: 'mine', clientProperties });
   lpm.resetProxy();
-  assert.deepEqual(definition.client_properties, { app_id: 'mine', device_family: 'MOBILE', os: 'IOS', device_manufacture: 'Acme', features: ['RICH_CONTENT'] });
+  assert.deepEqual(definition.client_properties, {
+    app_id: 'mine',
+    device_family: 'MOBILE',
+    os: 'IOS',
+    device_manufacture: 'Acme',
+    features: ['RICH_CONTENT'],
+  });
   assert.deepEqual(definition.proxy, { host: 'proxy.example', port: 3128, username: 'u', password: 'p' });
   assert.deepEqual(definition.subscribe, { stage: ['OPEN', 'CLOSE'] });
   assert.equal(definitionOf({ accountId: '1', userType: UserType.CONSUMER }).proxy, undefined);
@@ -127,7 +159,10 @@ describe('connections', { concurrency: 8 }, () => {
     await bot.close();
     await assert.rejects(bot.close(), /cannot close a connection that is closed/);
     await assert.rejects(bot.getToken(), /is not open: it is closed/);
-    assert.deepEqual(steps.map(([name]) => name), ['connect#request', 'connect#response', 'connect', 'ready', 'close']);
+    assert.deepEqual(
+      steps.map(([name]) => name),
+      ['connect#request', 'connect#response', 'connect', 'ready', 'close'],
+    );
   });
 
   test('a lost connection comes back by itself, and what was said meanwhile arrives on both sides', async () => {
@@ -148,12 +183,15 @@ describe('connections', { concurrency: 8 }, () => {
     const entries = await stage.platform.ledger(brands.conversationId);
     assert.equal(entries.filter(({ text }) => text === 'queued').length, 1);
     await until(() => steps.length === 3);
-    assert.deepEqual(steps.map(([name]) => name), ['disconnect', 'connect', 'reconnect']);
+    assert.deepEqual(
+      steps.map(([name]) => name),
+      ['disconnect', 'connect', 'reconnect'],
+    );
     assert.match(steps[0][1].code, /^\d+$/);
     assert.equal(bot.state, ConnectionState.CONNECTED);
   });
 
-  test('a bot that does not stay connected is told the close, and can open again', async () => {
+  test('a bot that does not stay connected emits close, and can open again', async () => {
     const bot = await stage.brand('bot14', { maintainConnection: false });
     const closed = next(bot, 'close');
     await stage.platform.fault({ fault: 'drop', side: 'brand', user: 'bot14' });
@@ -166,16 +204,32 @@ describe('connections', { concurrency: 8 }, () => {
   test('conversations that exist already are there when the first notification was waited for', async () => {
     const { brands, consumers } = await stage.conversation(manager);
     await consumers.sendMessage('early');
-    const bot = stage.make({ userType: UserType.BRAND, authData: { username: 'bot1', password: 'secret' }, waitForFirstNotification: true, getAllMessages: true });
+    const bot = stage.make({
+      userType: UserType.BRAND,
+      authData: { username: 'bot1', password: 'secret' },
+      waitForFirstNotification: true,
+      getAllMessages: true,
+    });
     const breaks = recorded(bot, ['limit-break']);
     const known = new Map();
-    bot.on('conversation', (each) => known.set(each.conversationId, each.openDialog?.messages.map(({ body }) => body)));
+    bot.on('conversation', (each) =>
+      known.set(
+        each.conversationId,
+        each.openDialog?.messages.map(({ body }) => body),
+      ),
+    );
     await bot.open();
     assert.ok(bot.getAllKnownConversations().length > 0);
     assert.ok(known.has(brands.conversationId));
     assert.deepEqual(bot.getConversationById(brands.conversationId).getLatestConsumerMessage()?.body, 'early');
     assert.equal(bot.getConversationById('unknown'), null);
-    assert.deepEqual(breaks.map(([, { creatingChildSub, conversationLimitThreshold }]) => [creatingChildSub, conversationLimitThreshold]), [[false, 900]]);
+    assert.deepEqual(
+      breaks.map(([, { creatingChildSub, conversationLimitThreshold }]) => [
+        creatingChildSub,
+        conversationLimitThreshold,
+      ]),
+      [[false, 900]],
+    );
   });
 
   test('a subscription sees what its query describes, and drops what it describes no longer', async () => {
@@ -194,7 +248,11 @@ describe('connections', { concurrency: 8 }, () => {
     const deleted = next(subscription, 'conversation-deleted');
     await consumers.close();
     assert.equal((await deleted).conversationId, consumers.conversationId);
-    assert.ok(raw.some(([name, { changes }]) => name === 'notification' && changes[0].result.conversationDetails.stage === 'OPEN'));
+    assert.ok(
+      raw.some(
+        ([name, { changes }]) => name === 'notification' && changes[0].result.conversationDetails.stage === 'OPEN',
+      ),
+    );
     assert.equal(raw.find(([name]) => name === 'delete')?.[1].convId, consumers.conversationId);
     assert.ok(bot.getConversationById(consumers.conversationId));
     await subscription.unsubscribe();
@@ -204,21 +262,27 @@ describe('connections', { concurrency: 8 }, () => {
   });
 
   test('a conversation that nobody needs leaves memory', async () => {
-    const bot = await stage.brand('bot1', { conversationsCacheDuration: 0, defaultSubscriptionQuery: { stage: ['OPEN'] } });
+    const bot = await stage.brand('bot1', {
+      conversationsCacheDuration: 0,
+      defaultSubscriptionQuery: { stage: ['OPEN'] },
+    });
     const { consumers } = await stage.conversation(manager);
     await stage.seen(bot, consumers.conversationId);
     await consumers.close();
     await until(() => bot.getConversationById(consumers.conversationId) === null);
   });
 
-  test('a ring has the members of the SDK, and tells how it ends', async () => {
+  test('a ring has the members of the SDK, and emits how it ends', async () => {
     const { brands, consumer } = await stage.conversation(manager);
     await brands.join(ParticipantRole.ASSIGNED_AGENT);
     const { agent, subscription, ring: offered } = await ringing('bot15', brands);
     const routing = recorded(agent, ['routingTaskNotification', '.ams.routing.RoutingTaskNotification']);
     await brands.transfer({ agentId: agent.agentId });
     const ring = await offered;
-    assert.deepEqual([ring.ringState, ring.brandId, ring.consumerId, ring.skillId], [RingState.WAITING, stage.account, consumer.userId, '-1']);
+    assert.deepEqual(
+      [ring.ringState, ring.brandId, ring.consumerId, ring.skillId],
+      [RingState.WAITING, stage.account, consumer.userId, '-1'],
+    );
     assert.ok(ring.ringExpirationTs > Date.now());
     assert.equal(subscription.rings.get(ring.ringId), ring);
     const accepted = next(ring, 'accepted');
@@ -226,7 +290,9 @@ describe('connections', { concurrency: 8 }, () => {
     assert.equal(await accepted, ring);
     assert.equal(agent.agentState, AgentState.ONLINE);
     const conversation = await stage.seen(agent, brands.conversationId);
-    await until(() => conversation.assignedAgent?.agentId === agent.agentId && conversation.assignedAgent.state === 'ACTIVE');
+    await until(
+      () => conversation.assignedAgent?.agentId === agent.agentId && conversation.assignedAgent.state === 'ACTIVE',
+    );
     const ofRing = ({ changes }) => changes[0].result.ringsDetails[0].ringId === ring.ringId;
     assert.ok(routing.some(([name, body]) => name === 'routingTaskNotification' && ofRing(body)));
     assert.ok(routing.some(([, whole]) => whole.kind === 'notification' && ofRing(whole.body)));
@@ -240,13 +306,31 @@ describe('connections', { concurrency: 8 }, () => {
     const agent = await stage.brand('bot16');
     await agent.setAgentState({ agentState: AgentState.ONLINE });
     await brands.transfer({ agentId: agent.agentId });
-    await until(async () => (await stage.tertulia.rings({ connection: agent.gatewayConnection }).all()).some((ring) => ring.conversationId === brands.conversationId));
+    await until(async () =>
+      (await stage.tertulia.rings({ connection: agent.gatewayConnection }).all()).some(
+        (ring) => ring.conversationId === brands.conversationId,
+      ),
+    );
     const rings = recorded(agent, ['ring']);
     await agent.createRoutingTaskSubscription();
     const [, ring] = rings.find(([, each]) => each.conversationId === brands.conversationId);
     const rejected = next(ring, 'rejected');
     await ring.reject();
     await rejected;
+  });
+
+  test('a ring is accepted, and a state is set, also while the connection is lost', async () => {
+    const { brands } = await stage.conversation(manager);
+    await brands.join(ParticipantRole.ASSIGNED_AGENT);
+    const { agent, ring } = await ringing('bot19', brands);
+    await brands.transfer({ agentId: agent.agentId });
+    const offered = await ring;
+    const lost = next(agent, 'disconnect');
+    await stage.platform.fault({ fault: 'drop', side: 'brand', user: 'bot19' });
+    await lost;
+    await Promise.all([offered.accept(), agent.setAgentState({ agentState: AgentState.AWAY })]);
+    await until(() => brands.assignedAgent?.agentId === agent.agentId && brands.assignedAgent.state === 'ACTIVE');
+    assert.deepEqual([offered.ringState, agent.agentState], [RingState.ACCEPTED, AgentState.AWAY]);
   });
 
   test('a ring is cancelled when its conversation closes', async () => {
@@ -262,12 +346,24 @@ describe('connections', { concurrency: 8 }, () => {
   test('requests of the protocol pass through, with their timing as events', async () => {
     const timing = recorded(manager, ['.GetClock#request', '.GetClock#response']);
     assert.equal(typeof (await manager.getClock()).currentTime, 'number');
-    assert.deepEqual(timing.map(([name]) => name), ['.GetClock#request', '.GetClock#response']);
+    assert.deepEqual(
+      timing.map(([name]) => name),
+      ['.GetClock#request', '.GetClock#response'],
+    );
     assert.ok(timing[1][1].end >= timing[1][1].start);
-    await assert.rejects(manager.send({ type: '.ams.cm.UpdateConversationField', body: { conversationId: 'unknown', conversationField: [] } }), (error) => {
-      assert.deepEqual([error.code, error.isTimeout, typeof error.platformCode], ['platform-rejected', false, 'number']);
-      return true;
-    });
+    await assert.rejects(
+      manager.send({
+        type: '.ams.cm.UpdateConversationField',
+        body: { conversationId: 'unknown', conversationField: [] },
+      }),
+      (error) => {
+        assert.deepEqual(
+          [error.code, error.isTimeout, typeof error.platformCode],
+          ['platform-rejected', false, 'number'],
+        );
+        return true;
+      },
+    );
     const upload = await manager.getUploadUrl(4, 'PNG');
     assert.ok(upload.relativePath);
     await assert.rejects(manager.getDownloadUrl('/nothing'), { platformText: 'there is no such file' });
@@ -316,8 +412,14 @@ describe('connections', { concurrency: 8 }, () => {
     await rest.publishRichContent({ ...place, content: { type: 'vertical', elements: [{ type: 'text', text: 'x' }] } });
     await rest.closeDialog({ ...place, closeReason: 'AGENT' });
     await until(() => brands.mainDialog.state === 'CLOSE');
-    await assert.rejects(rest.getConversationById({ ...place, token: 'Bearer another' }), /not of getToken\(\) of an open connection/);
-    await assert.rejects(rest.getConversationById({ ...place, conversationId: 'unknown' }), (error) => error.response.status >= 400);
+    await assert.rejects(
+      rest.getConversationById({ ...place, token: 'Bearer another' }),
+      /not of getToken\(\) of an open connection/,
+    );
+    await assert.rejects(
+      rest.getConversationById({ ...place, conversationId: 'unknown' }),
+      (error) => error.response.status >= 400,
+    );
   });
 
   test('a rest connection has commands and no notifications', async () => {
@@ -339,9 +441,15 @@ describe('connections', { concurrency: 8 }, () => {
     const [message] = await until(() => brands.openDialog.messages.length > 0 && brands.openDialog.messages);
     const delivered = next(consumers, 'message-delivery-event');
     await message.accept();
-    assert.deepEqual((await delivered).map(({ sequence }) => sequence), [0]);
+    assert.deepEqual(
+      (await delivered).map(({ sequence }) => sequence),
+      [0],
+    );
     const [own] = consumers.openDialog.messages;
-    assert.deepEqual([own.sentByCurrentUser(), own.hasAssignedAgentRead(), message.sentByCurrentUser()], [true, false, false]);
+    assert.deepEqual(
+      [own.sentByCurrentUser(), own.hasAssignedAgentRead(), message.sentByCurrentUser()],
+      [true, false, false],
+    );
     await message.read();
     await until(() => own.hasAssignedAgentRead());
     assert.equal(own.hasConsumerRead(), false);
@@ -359,12 +467,16 @@ describe('connections', { concurrency: 8 }, () => {
     await until(() => brands.assignedAgent);
     const closed = next(brands.mainDialog, 'close');
     await brands.mainDialog.close(lpm.DialogCloseReason.AGENT, 'solved');
-    const told = await closed;
-    assert.deepEqual([told.closedBy, told.closedCause], ['AGENT', 'solved']);
+    const emitted = await closed;
+    assert.deepEqual([emitted.closedBy, emitted.closedCause], ['AGENT', 'solved']);
   });
 
   test('the work hours of skills are polled', async () => {
-    const bot = stage.make({ userType: UserType.BRAND, authData: { username: 'bot1', password: 'secret' }, pollShiftStatus: true });
+    const bot = stage.make({
+      userType: UserType.BRAND,
+      authData: { username: 'bot1', password: 'secret' },
+      pollShiftStatus: true,
+    });
     const polled = recorded(bot, ['getShiftStatus#response']);
     await bot.open();
     const own = new lpm.ShiftStatusPoller({ accountId: stage.account, token: await bot.getToken() });
@@ -376,24 +488,38 @@ describe('connections', { concurrency: 8 }, () => {
     bot.processShiftStatusResponse([{ skillId: '77', onShift: true }]);
     bot.processShiftStatusResponse([{ skillId: '77', onShift: false, nextOn: 5 }]);
     bot.processShiftStatusResponse([{ skillId: '77', onShift: true }]);
-    assert.deepEqual(changes.map(([name]) => name), ['skill-entered-off-hours', 'skill-entered-work-hours']);
+    assert.deepEqual(
+      changes.map(([name]) => name),
+      ['skill-entered-off-hours', 'skill-entered-work-hours'],
+    );
     await bot.close();
   });
 
   test('notifications have the form of the protocol', async () => {
-    const all = recorded(manager, ['messageNotification', '.ams.ms.OnlineEventDistribution', 'notification', 'conversationNotification']);
+    const all = recorded(manager, [
+      'messageNotification',
+      '.ams.ms.OnlineEventDistribution',
+      'notification',
+      'conversationNotification',
+    ]);
     const { brands, consumers } = await stage.conversation(manager);
     await consumers.sendMessage('raw');
     const ofMessage = ([name, body]) => name === 'messageNotification' && body.conversationId === brands.conversationId;
     const [, body] = await until(() => all.find(ofMessage));
-    assert.deepEqual([body.event, body.originatorMetadata.role, body.sequence], [{ type: 'ContentEvent', contentType: 'text/plain', message: 'raw', quickReplies: undefined }, 'CONSUMER', 0]);
+    assert.deepEqual(
+      [body.event, body.originatorMetadata.role, body.sequence],
+      [{ type: 'ContentEvent', contentType: 'text/plain', message: 'raw', quickReplies: undefined }, 'CONSUMER', 0],
+    );
     assert.ok(all.some(([name, whole]) => name === '.ams.ms.OnlineEventDistribution' && whole.body === body));
     assert.ok(all.some(([name, whole]) => name === 'notification' && whole.type === '.ams.ms.OnlineEventDistribution'));
-    const ofState = ([name, { changes }]) => name === 'conversationNotification' && changes.some(({ result }) => result.convId === brands.conversationId);
+    const ofState = ([name, { changes }]) =>
+      name === 'conversationNotification' && changes.some(({ result }) => result.convId === brands.conversationId);
     const change = all.find(ofState)[1].changes.find(({ result }) => result.convId === brands.conversationId);
     // The form is that which the SDK's own algorithm takes.
     const offline = lpm.createConnection({ accountId: stage.account, connectionType: ConnectionType.NULL });
-    await offline.processWebhooksNotification({ wsNotificationMsg: { type: '.ams.aam.ExConversationChangeNotification', body: { changes: [change] } } });
+    await offline.processWebhooksNotification({
+      wsNotificationMsg: { type: '.ams.aam.ExConversationChangeNotification', body: { changes: [change] } },
+    });
     const copy = offline.getConversationById(brands.conversationId);
     assert.deepEqual([copy.stage, copy.consumer.userId, copy.skill.skillId], ['OPEN', brands.consumer.userId, '-1']);
   });
@@ -408,34 +534,4 @@ describe('connections', { concurrency: 8 }, () => {
     assert.equal((await stepped).participant.userId, done.userId);
     assert.equal(consumers.conversationId, done.conversations[0].conversationId);
   });
-});
-
-test('a login that another connection holds is refused with its reason', async () => {
-  const control = `${stage.platform.control}/faults`;
-  const rule = { request: 'agent-profile', often: 'always', outcome: { code: 403 } };
-  await fetch(control, { method: 'POST', body: JSON.stringify(rule) });
-  try {
-    // Without the platform's answer, this login cannot be recognised as that of `bots`.
-    await assert.rejects(stage.brand('bot1'), { code: 'login_held' });
-    const named = await stage.brand('bot1', { agentId: manager.agentId });
-    assert.equal(named.gatewayConnection, 'bots');
-  } finally {
-    await fetch(control, { method: 'DELETE' });
-  }
-});
-
-test('a service that was killed gets the connection of the bot again, and the bot goes on', async () => {
-  const bot = await stage.brand('bot18');
-  const id = bot.gatewayConnection;
-  const consumer = await stage.platform.open({ consumer: 'patient' });
-  const conversation = await stage.seen(bot, consumer);
-  await conversation.join(ParticipantRole.AGENT);
-  await stage.service.kill();
-  await stage.service.start();
-  await until(async () => (await ids()).includes(id));
-  const heard = next(conversation, 'message');
-  await stage.platform.say(consumer, 'still there?');
-  assert.equal((await heard).body, 'still there?');
-  await conversation.sendMessage('yes');
-  assert.deepEqual(await stage.platform.answers(consumer), ['yes']);
 });

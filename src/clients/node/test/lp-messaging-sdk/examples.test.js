@@ -58,7 +58,12 @@ async function opened(t, options) {
     if (!message.sentByCurrentUser()) heard.push(message);
   });
   t.after(() => conversation.stage === 'CLOSE' || conversation.close());
-  return { conversation, heard, connection, answers: (count = 1) => until(() => heard.length >= count && heard.map(({ body }) => body)) };
+  return {
+    conversation,
+    heard,
+    connection,
+    answers: (count = 1) => until(() => heard.length >= count && heard.map(({ body }) => body)),
+  };
 }
 
 test('greeting.js greets', async (t) => {
@@ -96,7 +101,10 @@ test('consumer.js asks, prints the answer, rates and closes', async (t) => {
   t.after(() => manager.close());
   const { lines, printed, ended } = await run(t, 'consumer.js', '', /^opened/);
   const conversation = await stage.seen(manager, lines[0].split(' ')[1]);
-  assert.deepEqual([conversation.skill.skillId, conversation.campaignId, conversation.clientProperties.deviceFamily], ['501', 111, 'DESKTOP']);
+  assert.deepEqual(
+    [conversation.skill.skillId, conversation.campaignId, conversation.clientProperties.deviceFamily],
+    ['501', 111, 'DESKTOP'],
+  );
   await conversation.join(lpm.ParticipantRole.AGENT);
   await conversation.sendMessage('At your door');
   await printed(/^answer: At your door$/);
@@ -181,7 +189,10 @@ test('typing.js shows that it writes', async (t) => {
 test('limit_break.js sees all open conversations, and what changes', async (t) => {
   const before = await opened(t);
   const { lines, printed } = await run(t, 'limit_break.js', 'bot12', /^waiting/);
-  assert.match(lines[0], /^limit break \{"creatingChildSub":false,"conversationLimitThreshold":900,"notificationChangeCount":\d+\}$/);
+  assert.match(
+    lines[0],
+    /^limit break \{"creatingChildSub":false,"conversationLimitThreshold":900,"notificationChangeCount":\d+\}$/,
+  );
   const { conversation } = await opened(t);
   await printed(new RegExp(`^new ${conversation.conversationId}$`));
   await before.conversation.close();

@@ -41,7 +41,14 @@ export class Stage {
       agents: 30,
       survey: true,
       options: ['--admins', '2'],
-      connections: [{ id: 'bots', login: { username: 'bot1' }, subscribe: { stage: ['OPEN', 'CLOSE'], agents: 'all' }, rings: 'manual' }],
+      connections: [
+        {
+          id: 'bots',
+          login: { username: 'bot1' },
+          subscribe: { stage: ['OPEN', 'CLOSE'], agents: 'all' },
+          rings: 'manual',
+        },
+      ],
       ...options,
     };
     const { platform, service, tertulia, stop } = await startTertulia(settings);
@@ -62,7 +69,7 @@ export class Stage {
     return { accountId: this.account, gatewayUrl: this.service.url, responseTimeout: DEADLINE, ...more };
   }
 
-  /** A connection that is not open yet; it is closed at the end. Its errors fail the test that asks for them. */
+  /** A connection that is not open yet; it is closed at the end. `errors` has its errors. */
   make(more) {
     const connection = lpm.createConnection(this.options(more));
     connection.errors = [];
@@ -72,7 +79,11 @@ export class Stage {
   }
 
   async brand(login, more = {}) {
-    const connection = this.make({ userType: lpm.UserType.BRAND, authData: { username: login, password: 'secret' }, ...more });
+    const connection = this.make({
+      userType: lpm.UserType.BRAND,
+      authData: { username: login, password: 'secret' },
+      ...more,
+    });
     await connection.open();
     return connection;
   }
@@ -88,7 +99,7 @@ export class Stage {
     const connection = await this.consumer();
     const consumers = await connection.createConversation(options);
     const brands = await this.seen(brand, consumers.conversationId);
-    await until(() => consumers._isTold);
+    await until(() => consumers._hasState);
     return { consumers, brands, consumer: connection };
   }
 

@@ -1,10 +1,25 @@
 // Uses of the interface of lp-messaging-sdk that must compile in strict mode. It is only compiled.
 
 import lpm, { createConnection, ParticipantRole, UserType } from 'tertulia/lp-messaging-sdk';
-import type { Connection, ConnectionOptions, Conversation, Dialog, Message, Participant, Ring, Skill, SubscriptionQuery } from 'tertulia/lp-messaging-sdk';
+import type {
+  Connection,
+  ConnectionOptions,
+  Conversation,
+  Dialog,
+  Message,
+  Participant,
+  Ring,
+  Skill,
+  SubscriptionQuery,
+} from 'tertulia/lp-messaging-sdk';
 
 const query: SubscriptionQuery = { stage: ['OPEN'], agentId: '12345678.7', lastUpdateAfter: 1 };
-const options: ConnectionOptions = { accountId: '12345678', userType: UserType.BRAND, authData: { username: 'bot1', password: { env: 'BOT1' } }, defaultSubscriptionQuery: query };
+const options: ConnectionOptions = {
+  accountId: '12345678',
+  userType: UserType.BRAND,
+  authData: { username: 'bot1', password: { env: 'BOT1' } },
+  defaultSubscriptionQuery: query,
+};
 const connection: Connection = createConnection(options);
 
 connection.on('error', (error: Error) => console.error(error));
@@ -38,8 +53,16 @@ export async function main(): Promise<void> {
   const found: Conversation | null = connection.getConversationById(first?.conversationId ?? '');
   const loaded: Conversation = connection.loadConversation(found?.serialize() ?? '{}');
   loaded.unload();
-  const response: Response = await connection.platform(lpm.CSDS.ServiceName.accountConfigReadOnly, '/api/account/1/configuration/le-users/skills');
-  await lpm.rest.publishMessage({ accountId: '1', token: await connection.getToken(), conversationId: 'c', text: await response.text() });
+  const response: Response = await connection.platform(
+    lpm.CSDS.ServiceName.accountConfigReadOnly,
+    '/api/account/1/configuration/le-users/skills',
+  );
+  await lpm.rest.publishMessage({
+    accountId: '1',
+    token: await connection.getToken(),
+    conversationId: 'c',
+    text: await response.text(),
+  });
   // @ts-expect-error: an account is needed
   createConnection({ userType: UserType.CONSUMER });
   await connection.close();
