@@ -27,10 +27,9 @@ export async function attach(tertulia, options) {
   if (same?.state === 'failed' && !isNamed) await tertulia.connection(definition.id).remove();
   else if (same !== undefined) return { id: checked(same, definition).id, isAdded: !isNamed };
   if (definition.role === 'brand' && !isNamed) {
-    for (const candidate of known) {
-      if (candidate.role !== 'brand' || candidate.account !== options.accountId) continue;
-      if (await hasLogin(tertulia, candidate, options)) return { id: candidate.id, isAdded: false };
-    }
+    const candidates = known.filter(({ role, account }) => role === 'brand' && account === options.accountId);
+    const found = candidates.find((candidate) => hasLogin(candidate, options));
+    if (found !== undefined) return { id: found.id, isAdded: false };
   }
   await add(tertulia, definition);
   return { id: definition.id, isAdded: true };
@@ -81,26 +80,17 @@ function checked(known, { role, account }) {
 }
 
 /**
- * Whether a connection has the login of a bot. The gateway does not report names of logins; the platform does.
+ * Whether a connection has the login of a bot.
  *
- * @param {import('../lib/tertulia.js').Tertulia} tertulia
- * @param {{ id: string, account: string, agentId?: string | null }} candidate
+ * @param {{ username?: string | null, agentId?: string | null }} candidate
  * @param {ConnectionOptions} options
  */
-async function hasLogin(tertulia, { id, account, agentId }, { authData, authAgentSessionData, agentId: wanted }) {
+function hasLogin({ username, agentId }, { authData, authAgentSessionData, agentId: wanted }) {
+  const ids = [wanted, authAgentSessionData?.userId].filter((each) => each !== undefined);
+  if (ids.length === 0) return authData?.username !== undefined && authData.username === username;
   if (!agentId) return false;
   const number = agentId.slice(agentId.indexOf('.') + 1);
-  const ids = [wanted, authAgentSessionData?.userId].filter((each) => each !== undefined);
-  if (ids.length > 0) return ids.some((each) => each === agentId || each === number);
-  if (authData?.username === undefined) return false;
-  try {
-    const path = `/api/account/${account}/configuration/le-users/users/${number}`;
-    const response = await tertulia.connection(id).platform('accountConfigReadOnly', path);
-    return response.ok && (await response.json()).loginName === authData.username;
-  } catch (error) {
-    if (error instanceof ProblemError) return false;
-    throw error;
-  }
+  return ids.some((each) => each === agentId || each === number);
 }
 
 /**

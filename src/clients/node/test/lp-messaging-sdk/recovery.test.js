@@ -53,16 +53,11 @@ test('each message is answered once, although the connection is lost again and a
 });
 
 test('a login that another connection holds is refused with its reason', async () => {
-  const control = `${stage.platform.control}/faults`;
-  const rule = { request: 'agent-profile', often: 'always', outcome: { code: 403 } };
-  await fetch(control, { method: 'POST', body: JSON.stringify(rule) });
-  try {
-    // Without the platform's answer, this login cannot be recognised as that of `bots`.
-    await assert.rejects(stage.brand('bot1'), { code: 'login_held' });
-    const named = await stage.brand('bot1', { agentId: manager.agentId });
-    assert.equal(named.gatewayConnection, 'bots');
-  } finally {
-    await fetch(control, { method: 'DELETE' });
+  await assert.rejects(stage.brand('bot1', { connection: 'another' }), { code: 'login_held' });
+  for (const options of [{}, { agentId: manager.agentId }]) {
+    const found = await stage.brand('bot1', options);
+    assert.equal(found.gatewayConnection, 'bots');
+    await found.close();
   }
 });
 
