@@ -230,6 +230,24 @@ test('an event whose conversation takes no command any more is given up with a w
   );
 });
 
+test('an action of the option failed that the conversation does not take any more ends no bot, and any other error does', async (t) => {
+  t.mock.method(console, 'warn', () => {});
+  const bot = start(
+    events('abc'),
+    () => {
+      throw new Error('poison');
+    },
+    {
+      attempts: 1,
+      failed: (_, { id }) => {
+        throw id === 'e-1' ? new ProblemError(409, { code: 'no-open-dialog' }) : new Error('no way on');
+      },
+    },
+  );
+  await assert.rejects(bot.done, /no way on/);
+  assert.deepEqual(bot.saved, ['e-1']);
+});
+
 test('while the gateway cannot be reached, the handler runs again without a limit', async () => {
   mock.timers.enable({ apis: ['setTimeout', 'Date'] });
   try {

@@ -158,12 +158,26 @@ export class Bot {
         const wait = jitter(attempt);
         const isLate = Date.now() + wait >= end && !isAway(error);
         if (error instanceof Overdue || failures >= this.#options.attempts || isLate) {
-          await this.#options.failed(error, event);
+          await this.#giveUp(error, event);
           return true;
         }
         await pause(wait, signal);
         if (signal.aborted) return false;
       }
+    }
+  }
+
+  /**
+   * Calls `failed`, which may act in a conversation that no longer takes a command either.
+   *
+   * @param {unknown} error
+   * @param {any} event
+   */
+  async #giveUp(error, event) {
+    try {
+      await this.#options.failed(error, event);
+    } catch (failure) {
+      endUnlessMoot(failure, event);
     }
   }
 
