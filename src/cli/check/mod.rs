@@ -134,7 +134,7 @@ fn summary(configuration: &Configuration) -> String {
         EngineKind::Postgres(engine) => {
             let is_sealed = configuration.node.as_ref().is_some_and(|node| node.seal.is_some());
             let secrets = if is_sealed { "sealed" } else { "not sealed, see node.seal" };
-            write!(summary, "postgres, schema {}, secrets of webhooks: {secrets}", engine.schema)
+            write!(summary, "postgres, schema {}, secrets of webhooks and step-ups: {secrets}", engine.schema)
         }
     };
     let gateway = &configuration.gateway;
