@@ -6,7 +6,7 @@ use std::{
         atomic::{AtomicU64, Ordering},
     },
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use tertulia::{
@@ -21,6 +21,9 @@ use tokio_postgres::{Client, NoTls};
 
 /// The pause between looks for a condition.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
+
+/// The longest wait for a condition.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The address of a server that others started and will stop.
 const SERVER: &str = "TERTULIA_TEST_DATABASE";
@@ -115,11 +118,18 @@ impl Session {
         self.runtime.block_on(self.client.query_one(sql, &[])).unwrap().get(0)
     }
 
+    /// Whether a session waits for a lock that this session has.
+    pub(crate) fn has_waiter(&self) -> bool {
+        self.number(
+            "SELECT count(*) FROM pg_locks l WHERE NOT l.granted AND pg_backend_pid() = ANY(pg_blocking_pids(l.pid))",
+        ) > 0
+    }
+
     /// Returns when a session waits for a lock that this session has.
     pub(crate) fn await_waiter(&self) {
-        let waiters = "SELECT count(*) FROM pg_locks l \
-                       WHERE NOT l.granted AND pg_backend_pid() = ANY(pg_blocking_pids(l.pid))";
-        while self.number(waiters) == 0 {
+        let deadline = Instant::now() + PATIENCE;
+        while !self.has_waiter() {
+            assert!(Instant::now() < deadline, "no session waits");
             thread::sleep(LOOK_EVERY);
         }
     }

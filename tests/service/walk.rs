@@ -72,7 +72,7 @@ fn the_bot_of_the_readme_that_uses_curl_answers_each_message_of_ten_consumers_on
     let bot = blocks(section(README, "## A bot in eight lines"), "sh").concat();
     let walk = as_typed(&blocks(section(README, "## Run it"), "sh").concat());
     // A reader starts the bot when the service is ready, and before the consumers speak.
-    let (start, consumers) = walk.split_at(walk.find("curl -s 127.0.0.1:8444/traffic").unwrap());
+    let (start, consumers) = walk.split_at(walk.find("until curl -s 127.0.0.1:8080/metrics").unwrap());
     let script = format!("{start}{bot}{consumers}")
         .replace("127.0.0.1:8443", &at(&platform))
         .replace("127.0.0.1:8444", &at(&control))
@@ -106,7 +106,7 @@ fn the_bot_of_the_readme_that_uses_curl_answers_each_message_of_ten_consumers_on
 #[test]
 fn the_bots_of_the_readme_are_the_examples_of_the_packages() {
     for example in [
-        include_str!("../../src/clients/node/examples/echo.js"),
+        include_str!("../../src/clients/node/examples/echo.mjs"),
         include_str!("../../src/clients/python/examples/echo_bot.py"),
     ] {
         assert!(README.contains(&format!("\n{example}```")), "{example}");

@@ -1,6 +1,7 @@
 // The client of one gateway.
 
 import { Bot } from './events/bot.js';
+import { checked } from './events/cursor.js';
 import { follow } from './events/follow.js';
 import { EventActions, checkName } from './events/event.js';
 import { query } from './http/address.js';
@@ -82,7 +83,7 @@ export class Tertulia {
    */
   async *events({ cursor, name, ...options } = {}) {
     checkName(name);
-    let saved = await cursor?.load();
+    let saved = checked(await cursor?.load(), 'the cursor');
     const after = saved ?? options.after;
     for await (const { id, event } of this.#follow({ ...options, after })) {
       if (event !== undefined) yield /** @type {any} */ (this.event(event, { name }));
@@ -109,16 +110,21 @@ export class Tertulia {
   async bot(handler, options = {}) {
     const { cursor, name, signal, atOnce, ahead, timeout, attempts, patience, failed, ...reader } = options;
     checkName(name);
-    const after = (await cursor?.load()) ?? options.after;
+    const after = checked(await cursor?.load(), 'the cursor') ?? options.after;
     const bot = new Bot({
       make: (json) => this.event(json, { name }),
-      handle: handler,
+      handle: (event, run) => {
+        if (event.type === 'tertulia.gap' && event.subject === undefined) {
+          console.warn('tertulia: the log does not have the position of this bot; events before the next one may be missing');
+        }
+        return handler(event, run);
+      },
       save: async (position) => cursor?.save(position),
       options: { atOnce, ahead, timeout, attempts, patience, failed },
     });
     const ends = linked([signal, this.#transport.signal]);
     try {
-      await bot.run((until) => this.#follow({ ...reader, after, signal: until }), ends.signal);
+      await bot.run((until) => this.#follow({ onInterruption: warn, ...reader, after, signal: until }), ends.signal);
     } finally {
       ends.release();
     }
@@ -512,4 +518,14 @@ export function connect(options = {}) {
   const url = options.url ?? environment.TERTULIA_URL;
   if (!url) throw new TypeError('no gateway: give its address as the option url, or set TERTULIA_URL');
   return new Tertulia({ ...options, url, token: options.token ?? (environment.TERTULIA_TOKEN || undefined) });
+}
+
+/**
+ * Says once for each time without a gateway that a bot waits for it. A first attempt often fails because the gateway is
+ * restarted.
+ *
+ * @param {import('./events/follow.js').Interruption} interruption
+ */
+function warn({ error, attempt }) {
+  if (attempt === 2) console.warn(`tertulia: no events, trying again: ${error instanceof Error ? error.message : error}`);
 }

@@ -5,7 +5,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { memoryCursor } from '../lib/index.js';
+import { connect, memoryCursor } from '../lib/index.js';
 import { fileCursor } from '../lib/node.js';
 import { gateway, item, stream } from './support/gateway.js';
 
@@ -202,6 +202,15 @@ test('an answer that an earlier run has given in other words is not an error', a
   await assert.rejects(tertulia.conversation('c').send('x'), { code: 'key-reused' });
 });
 
+test('a bot warns once while the gateway is away', async (t) => {
+  const warned = new Promise((resolve) => t.mock.method(console, 'warn', resolve));
+  const stop = new AbortController();
+  const bot = connect({ url: 'http://127.0.0.1:9' }).bot(() => {}, { signal: stop.signal });
+  assert.match(await warned, /no events, trying again: .*127\.0\.0\.1:9/);
+  stop.abort();
+  await bot;
+});
+
 test('a cursor in a file is replaced as a whole, and a damaged file is refused', async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'tertulia-cursor-'));
   t.after(() => rm(folder, { recursive: true }));
@@ -216,5 +225,10 @@ test('a cursor in a file is replaced as a whole, and a damaged file is refused',
   assert.equal(await fileCursor(file).load(), 'e-2', 'a process was killed while it wrote');
   await writeFile(file, '');
   await assert.rejects(cursor.load(), /is empty/);
+  for (const damaged of ['\u0000\u0001', 'garbage', '99', 'e-1\ne-2', '\ufffd-1']) {
+    await writeFile(file, damaged);
+    await assert.rejects(cursor.load(), { code: 'bad-cursor' });
+    await assert.rejects(connect({ url: 'http://127.0.0.1:9' }).events({ cursor: memoryCursor(damaged) }).next(), { code: 'bad-cursor' });
+  }
   await assert.rejects(fileCursor(folder).load(), { code: 'EISDIR' });
 });

@@ -37,7 +37,7 @@ async function example(t, name, environment = {}) {
     bot.kill('SIGTERM');
     if (bot.exitCode === null && bot.signalCode === null) await once(bot, 'exit');
   });
-  const cursor = join(folder, name.replace('.js', '.cursor'));
+  const cursor = join(folder, name.replace('.mjs', '.cursor'));
   await running.platform.until(() =>
     readFile(cursor).then(
       () => true,
@@ -46,9 +46,9 @@ async function example(t, name, environment = {}) {
   );
 }
 
-test('echo.js answers every message', async (t) => {
+test('echo.mjs answers every message', async (t) => {
   const { platform } = running;
-  await example(t, 'echo.js');
+  await example(t, 'echo.mjs');
   const conversation = await platform.open();
   await platform.say(conversation, 'hello');
   await platform.say(conversation, 'again');
@@ -56,7 +56,7 @@ test('echo.js answers every message', async (t) => {
   await platform.close(conversation);
 });
 
-test('model.js answers with the text of a model, and transfers a conversation that it cannot answer', async (t) => {
+test('model.mjs answers with the text of a model, and transfers a conversation that it cannot answer', async (t) => {
   const { platform, tertulia } = running;
   const asked = [];
   const model = createServer(async (request, response) => {
@@ -72,7 +72,7 @@ test('model.js answers with the text of a model, and transfers a conversation th
   await once(model, 'listening');
   t.after(() => model.close());
   const MODEL_URL = `http://127.0.0.1:${model.address().port}/v1`;
-  await example(t, 'model.js', { MODEL_URL, MODEL_NAME: 'any', SKILL_OF_PEOPLE: '501' });
+  await example(t, 'model.mjs', { MODEL_URL, MODEL_NAME: 'any', SKILL_OF_PEOPLE: '501' });
   const conversation = await platform.open();
   await platform.say(conversation, 'hello');
   assert.deepEqual(await platform.answers(conversation), ['An answer to hello']);

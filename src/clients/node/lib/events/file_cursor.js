@@ -1,6 +1,7 @@
 // A position in a file.
 
 import { open, readFile, rename } from 'node:fs/promises';
+import { checked } from './cursor.js';
 
 /**
  * Keeps the position in a file. The file always has a whole position, also if the process is killed or the machine
@@ -17,10 +18,7 @@ export function fileCursor(path) {
         if (error.code === 'ENOENT') return null;
         throw error;
       });
-      // Without this check, the reader of a damaged file would begin with the next event and miss others.
-      if (text?.trim() === '')
-        throw new Error(`${path} is empty: write a position into the file, or delete it to begin with the next event`);
-      return text === null ? null : text.trim();
+      return text === null ? null : checked(text.trim(), path);
     },
     async save(position) {
       const file = await open(next, 'w');
