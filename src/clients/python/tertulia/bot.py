@@ -176,7 +176,7 @@ class Bot:
                 continue
             event = parse_event(self._gateway, block.data)
             if event.gap is not None and "missed" in event.gap:
-                log.warning("the log no longer has the events before event %s", event.id)
+                log.warning("the log does not have the position of this bot; events before %s may be missing", event.id)
             while self._progress.size >= self._read_ahead:
                 self._room.clear()
                 await self._room.wait()
