@@ -94,13 +94,14 @@ async fn an_event_is_written_as_a_cloud_event() {
 }
 
 #[actix_rt::test]
-async fn the_first_event_of_a_conversation_has_its_connection() {
+async fn the_first_event_of_a_conversation_has_its_connection_and_its_sequence() {
     let table = Table::new();
     let mut events = table.stream(Filter::everything(), 10);
     let members = json!({ "conversationId": "c1", "context": { "a": ["{", "}"] } });
     table.tell(1, ConversationEvent::Conversation(to_raw_value(&members).unwrap().into()));
     let event = json!(*events.next().await.unwrap().unwrap());
-    let expected = json!({ "connection": "bots-1", "conversationId": "c1", "context": { "a": ["{", "}"] } });
+    let expected =
+        json!({ "connection": "bots-1", "sequence": "1", "conversationId": "c1", "context": { "a": ["{", "}"] } });
     assert_eq!(event["data"], expected);
 }
 
