@@ -25,6 +25,8 @@ pub(crate) enum Fault {
     Terminate,
     /// All nodes are drained and started again, one by one.
     RollingRestart,
+    /// `kill -9` of every node, one after the other.
+    KilledInTurns,
     /// `kill -9` of the database.
     DatabaseKilled,
     /// A node cannot reach the database.
@@ -46,7 +48,7 @@ pub(crate) enum Fault {
 }
 
 /// All faults. Consecutive seeds take them in turns.
-pub(crate) const FAULTS: [Fault; 13] = [
+pub(crate) const FAULTS: [Fault; 14] = [
     Fault::Kill,
     Fault::RollingRestart,
     Fault::Stop,
@@ -60,6 +62,7 @@ pub(crate) const FAULTS: [Fault; 13] = [
     Fault::DatabaseCutFromAll,
     Fault::NodesHalfOpen,
     Fault::DatabaseSlowForAll,
+    Fault::KilledInTurns,
 ];
 
 impl fmt::Display for Fault {
@@ -69,6 +72,7 @@ impl fmt::Display for Fault {
             Self::Stop => "stop",
             Self::Terminate => "terminate",
             Self::RollingRestart => "rolling restart",
+            Self::KilledInTurns => "killed in turns",
             Self::DatabaseKilled => "database killed",
             Self::DatabaseCut => "database cut off",
             Self::DatabaseCutFromAll => "database cut off from all",
@@ -88,7 +92,7 @@ impl Fault {
         match self {
             Self::Stop => (1.5, 1.5),
             Self::Kill | Self::Terminate => (0.1, 1.8),
-            Self::RollingRestart => (0.1, 0.4),
+            Self::RollingRestart | Self::KilledInTurns => (0.1, 0.4),
             Self::DatabaseKilled => (0.02, 1.6),
             _ => (0.3, 2.2),
         }
@@ -109,7 +113,8 @@ pub(crate) struct Injection {
 impl Injection {
     /// The time until consumers may stop to send, about.
     fn takes(&self, nodes: usize) -> Duration {
-        let times = if self.fault == Fault::RollingRestart { u32::try_from(nodes).unwrap_or(1) } else { 1 };
+        let is_of_all = matches!(self.fault, Fault::RollingRestart | Fault::KilledInTurns);
+        let times = if is_of_all { u32::try_from(nodes).unwrap_or(1) } else { 1 };
         self.after + (self.lasts + STARTS) * times
     }
 }

@@ -281,13 +281,23 @@ impl Trial {
         self.departures.push(Departure { at: Timestamp::now(), node, connections });
     }
 
+    /// Kills a node, and starts it again after `away`.
+    async fn kill(&mut self, node: usize, away: Duration) -> anyhow::Result<()> {
+        self.departs(node);
+        self.nodes[node].kill().await?;
+        sleep(away).await;
+        self.nodes[node].start()
+    }
+
     async fn inject(&mut self, Injection { fault, node, lasts, .. }: Injection) -> anyhow::Result<()> {
         match fault {
-            Fault::Kill => {
-                self.departs(node);
-                self.nodes[node].kill().await?;
-                sleep(lasts).await;
-                self.nodes[node].start()
+            Fault::Kill => self.kill(node, lasts).await,
+            Fault::KilledInTurns => {
+                for node in 0..self.nodes.len() {
+                    self.kill(node, lasts).await?;
+                    self.node_ready(node).await?;
+                }
+                Ok(())
             }
             Fault::Stop => {
                 self.departs(node);
