@@ -1,4 +1,4 @@
-//! The loop over the trials: each in its own directory, some at the same time, and the evidence of those that fail.
+//! Runs the trials, several at the same time and each in its own directory. Keeps the directories of those that fail.
 
 use std::{
     fs,

@@ -105,12 +105,12 @@ export class Conversation extends Emitter {
     return this.dialogs.find(({ dialogType }) => dialogType === DialogType.MAIN) ?? null;
   }
 
-  /** The assigned agent in the open dialog; null if there is none, or if the conversation is closed. */
+  /** The assigned agent in the open dialog; null without an agent, and in a closed conversation. */
   get assignedAgent() {
     return this.openDialog?.assignedAgent ?? null;
   }
 
-  /** The consumer in the open dialog; null if there is none, or if the conversation is closed. */
+  /** The consumer in the open dialog; null without a consumer, and in a closed conversation. */
   get consumer() {
     return this.openDialog?.consumer ?? null;
   }

@@ -5,11 +5,15 @@ from __future__ import annotations
 import contextlib
 import os
 import pathlib
+import re
 import tempfile
 from collections.abc import Awaitable
 from typing import Protocol
 
 from .errors import CursorError
+
+# What a saved position can be: the id of an event, or an end of the log.
+_POSITION = re.compile(r"[!-~]+-[0-9]+|earliest|latest")
 
 
 class Cursor(Protocol):
@@ -70,7 +74,7 @@ class FileCursor:
     def load(self) -> str | None:
         """Returns the cursor; `None` if the file does not exist.
 
-        Raises `CursorError` if the file cannot be read or has no cursor in it.
+        Raises `CursorError` if the file cannot be read or is damaged.
         """
         try:
             cursor = self._path.read_text(encoding="ascii").strip()
@@ -78,8 +82,9 @@ class FileCursor:
             return None
         except (OSError, UnicodeError) as error:
             raise CursorError(f"cannot read the cursor in {self._path}: {error}") from error
-        if not cursor or any(letter.isspace() for letter in cursor):
-            raise CursorError(f"{self._path} has no cursor; delete the file to begin anew")
+        if not _POSITION.fullmatch(cursor):
+            # With another position, the reader would begin with the next event and miss others.
+            raise CursorError(f"{self._path} has no cursor in it; delete the file to begin with the next event")
         return cursor
 
     def save(self, cursor: str) -> None:

@@ -32,7 +32,7 @@ def test_a_failed_write_leaves_the_old_cursor_and_nothing_else(
     assert [file.name for file in tmp_path.iterdir()] == ["cursor"]
 
 
-@pytest.mark.parametrize("content", ["", "\n", "two words", "\xff"])
+@pytest.mark.parametrize("content", ["", "garbage", "99", "\n", "two words", "\xff"])
 def test_a_file_without_a_cursor_is_an_error_and_not_a_new_beginning(tmp_path: pathlib.Path, content: str) -> None:
     (tmp_path / "cursor").write_text(content, encoding="latin-1")
     with pytest.raises(CursorError, match="cursor"):

@@ -50,7 +50,7 @@ export class Bot {
 
   /**
    * @param {object} parts
-   * @param {(json: EventJson) => any} parts.make makes an event with its actions, anew for each run of the handler
+   * @param {(json: EventJson) => any} parts.make gives an event its actions; called for each run of the handler
    * @param {(event: any, run: Run) => unknown} parts.handle
    * @param {(position: string) => Promise<void> | void} parts.save
    * @param {BotOptions<any>} parts.options

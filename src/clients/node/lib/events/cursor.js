@@ -4,7 +4,7 @@ import { TertuliaError } from '../errors.js';
 
 /**
  * @typedef {object} Cursor
- * @property {() => string | null | Promise<string | null>} load returns the saved position; null if there is none
+ * @property {() => string | null | Promise<string | null>} load returns the saved position, or null before the first one
  * @property {(position: string) => void | Promise<void>} save keeps a position; resolves when the position is safe
  */
 
