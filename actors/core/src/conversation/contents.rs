@@ -2,8 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::state_hash;
-use crate::ums::{ContentType, MessageContent};
+use crate::ums::{ContentType, MessageContent, meaning};
 
 /// The number of records of one dialog whose contents are remembered, and the number whose contradictions are.
 pub(super) const REMEMBERED: usize = 32;
@@ -53,14 +52,14 @@ fn digits(number: u64) -> u32 {
 fn hash(event: &MessageContent<'_>) -> Option<u32> {
     let (kind, content) = match event {
         MessageContent::Content { content_type: ContentType::Html, .. } => return None,
-        MessageContent::Content { message, .. } => (1, state_hash::of_meaning(message.get())),
-        MessageContent::Rich { content, .. } => (2, state_hash::of_meaning(content.get())),
+        MessageContent::Content { message, .. } => (1, meaning::of_meaning(message.get())),
+        MessageContent::Rich { content, .. } => (2, meaning::of_meaning(content.get())),
         MessageContent::AcceptStatus { status, sequences } => {
             let mut sequences = sequences.clone();
             sequences.sort_unstable();
-            (3, state_hash::of_text(&format!("{status} {sequences:?}")))
+            (3, meaning::of_text(&format!("{status} {sequences:?}")))
         }
-        MessageContent::Unlisted { kind } => (4, state_hash::of_text(kind)),
+        MessageContent::Unlisted { kind } => (4, meaning::of_text(kind)),
         MessageContent::ChatState { .. } => return None,
     };
     Some(digits(content ^ (content >> 32)) ^ kind)

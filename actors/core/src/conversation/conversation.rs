@@ -16,7 +16,7 @@ use crate::{
     id::{ConversationId, DialogId, ExternalConsumerId, UserId},
     note::{Unshown, WrittenNote},
     time::Timestamp,
-    ums::{Dialect, DialogType},
+    ums::{Dialect, DialogType, SectionMeanings},
 };
 
 /// A conversation with this many dialogs drops records of unknown dialogs. If a state takes it above this number, the
@@ -102,6 +102,10 @@ pub(super) struct Hashes {
     pub(super) text: u64,
     /// Of the text of its last repetition with another text.
     pub(super) repeated_text: u64,
+    /// Of the meanings of its sections, as long as the members are what the state said. Not part of a snapshot: the next
+    /// state is then decoded as a whole.
+    #[serde(skip)]
+    pub(super) sections: SectionMeanings,
 }
 
 impl Conversation {

@@ -11,14 +11,13 @@ use super::{
     message_order::MessageOrder,
     page_member::PageMember,
     participants::{self, ParticipantChange, People, Queue, StatedParticipants},
-    state_hash,
 };
 use crate::{
     id::{ConversationId, DialogId, SkillId, UserId},
     time::Timestamp,
     ums::{
         ChannelType, ChatState, CloseReason, DeliveryStatus, Dialect, DialogState, DialogStatus, DialogType, Json,
-        ParticipantRole,
+        ParticipantRole, meaning,
     },
 };
 
@@ -80,6 +79,8 @@ pub(super) struct Circumstances<'a> {
     pub(super) update_time: Option<Timestamp>,
     /// The update time of the previous state, which lacked a dialog that is new in this state.
     pub(super) previous: Option<Timestamp>,
+    /// Whether the state has the participants of the previous state. It was then decoded without them.
+    pub(super) are_people_unchanged: bool,
     /// The new skill, if the state changed the skill to another one.
     pub(super) new_skill: Option<&'a SkillId>,
 }
@@ -260,7 +261,7 @@ impl Dialog {
         }
         self.take_members(stated, is_main, was_open, reading);
         let list = list_of(stated, circumstances.people, is_main);
-        if list.is_some() {
+        if list.is_some() || circumstances.are_people_unchanged {
             self.participants_stated = circumstances.update_time.or(self.participants_stated);
         }
         let settled = list.and_then(|list| participants::settled(&self.participants, &list));
@@ -387,7 +388,7 @@ impl Dialog {
         if meta_data.is_none() && !reading.absent(Member::DialogMetaData, self.meta_data.is_some()) {
             return false;
         }
-        let is_different = !state_hash::is_same(meta_data.map(Json::get), self.meta_data());
+        let is_different = !meaning::is_same(meta_data.map(Json::get), self.meta_data());
         self.meta_data = meta_data.map(Json::to_raw);
         is_different
     }

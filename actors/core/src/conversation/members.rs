@@ -11,7 +11,6 @@ use super::{
     absence::{EarliestStated, Member, Reading},
     changes::Changes,
     page_member::PageMember,
-    state_hash,
     unread_counts::UnreadCounts,
 };
 use crate::{
@@ -19,7 +18,7 @@ use crate::{
     time::Timestamp,
     ums::{
         CampaignInfo, CloseReason, ConversationDetails, ConversationState, Csat, Delay, HandlerDetails, Json, Presence,
-        Stage, Text, Ttr, TtrType,
+        Stage, Text, Ttr, TtrType, Unchanged, meaning,
     },
 };
 
@@ -55,12 +54,14 @@ pub(super) struct Members {
 }
 
 impl Members {
-    /// Applies a state, in the order of [CV-N6](crate::rules#cv-n6). A member that is null or empty is unset;
+    /// Applies a state, in the order of [CV-N6](crate::rules#cv-n6). Its unchanged sections are absent, because they were
+    /// not decoded, and leave the members as they are. Of the others, a member that is null or empty is unset;
     /// [`Member`] decides what an absent one means ([CV-N7](crate::rules#cv-n7)).
     pub(super) fn receive(
         &mut self,
         state: &ConversationState<'_>,
         details: &ConversationDetails<'_>,
+        unchanged: Unchanged,
         earliest: &mut EarliestStated,
         reading: &mut Reading,
         events: &mut Vec<ConversationEvent>,
@@ -70,14 +71,16 @@ impl Members {
             self.ttr_effective = said;
         }
         let is_held = self.number_of_unread_messages.is_some();
-        if let Some(unread) = reading.said(Member::UnreadMessages, &state.number_of_unread_messages, is_held) {
+        if !unchanged.unread
+            && let Some(unread) = reading.said(Member::UnreadMessages, &state.number_of_unread_messages, is_held)
+        {
             let unread = unread.map(UnreadCounts::new);
             if unread != self.number_of_unread_messages {
                 let before = std::mem::replace(&mut self.number_of_unread_messages, unread);
                 reading.changes.note_unread(before);
             }
         }
-        self.receive_origin(details, earliest, &mut reading.changes);
+        self.receive_origin(details, unchanged.context, earliest, &mut reading.changes);
         let is_newer = reading.take(Member::UpdateTime, &mut self.update_time, details.meta_data_last_update_ts);
         reading.changes.note_if(is_newer, PageMember::UpdateTime);
         self.receive_group(details, reading, events);
@@ -86,9 +89,14 @@ impl Members {
         self.receive_csat(details, reading);
         let note = text(reading, Member::Note, &details.note, self.note.is_some());
         reading.changes.note_if(replace(&mut self.note, note), PageMember::Note);
-        self.receive_ttr(details, reading, events);
+        self.receive_delay(details, reading);
+        if !unchanged.ttr {
+            self.receive_ttr(details, reading, events);
+        }
         self.receive_manual_ettr(details, reading, events);
-        self.receive_provenance(details, reading);
+        if !unchanged.provenance {
+            self.receive_provenance(details, reading);
+        }
     }
 
     /// Applies the members that are set at the beginning and never change: the earliest state that has them counts,
@@ -97,6 +105,7 @@ impl Members {
     pub(super) fn receive_origin(
         &mut self,
         details: &ConversationDetails<'_>,
+        is_context_unchanged: bool,
         earliest: &mut EarliestStated,
         changes: &mut Changes,
     ) -> bool {
@@ -112,7 +121,8 @@ impl Members {
             (PageMember::FirstConversation, self.first_conversation != first_conversation),
             (
                 PageMember::Context,
-                !state_hash::is_same(self.context.as_deref().map(RawValue::get), context.map(Json::get)),
+                !is_context_unchanged
+                    && !meaning::is_same(self.context.as_deref().map(RawValue::get), context.map(Json::get)),
             ),
             (PageMember::AppInstId, self.app_inst_id.as_deref() != app_inst_id),
         ];
@@ -209,18 +219,21 @@ impl Members {
         self.csat = csat;
     }
 
-    fn receive_ttr(
-        &mut self,
-        details: &ConversationDetails<'_>,
-        reading: &mut Reading,
-        events: &mut Vec<ConversationEvent>,
-    ) {
+    fn receive_delay(&mut self, details: &ConversationDetails<'_>, reading: &mut Reading) {
         if let Some(delay) = reading.said(Member::Delay, &details.delay, self.delay.is_some()) {
             let till_when = |delay: &Delay| delay.till_when.and_then(Timestamp::when_set);
             let delay = delay.map(|delay| Box::new(Delay { till_when: till_when(delay), ..delay.clone() }));
             reading.changes.note_if(self.delay != delay, PageMember::Delay);
             self.delay = delay;
         }
+    }
+
+    fn receive_ttr(
+        &mut self,
+        details: &ConversationDetails<'_>,
+        reading: &mut Reading,
+        events: &mut Vec<ConversationEvent>,
+    ) {
         let is_held = self.ttr_type.is_some() || self.ttr_value.is_some();
         let Some(ttr) = reading.said(Member::Ttr, &details.ttr, is_held) else { return };
         let (ttr_type, ttr_value) = match ttr {

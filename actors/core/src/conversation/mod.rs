@@ -29,7 +29,6 @@ mod parked;
 mod participant;
 mod participants;
 mod reception;
-mod state_hash;
 mod state_notification;
 #[cfg(test)]
 mod tests;

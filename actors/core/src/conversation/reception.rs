@@ -23,7 +23,8 @@ pub struct Reception {
     pub back_fill: SmallVec<[BackFill; 1]>,
     /// Whether the conversation has changed; an accepted record may still wait.
     pub is_changed: bool,
-    /// The members of a state that could not be parsed and were ignored; `None` if all could.
+    /// The members of a state that could not be parsed and were ignored; `None` if all could, or the state is a
+    /// repetition.
     pub dropped: Option<Box<DroppedMembers>>,
     /// The members that a state has unset because it lacks them ([CV-N7](crate::rules#cv-n7)).
     pub unset: UnsetMembers,

@@ -10,12 +10,12 @@ use super::{
     message_order::{Missing, OPEN_END},
     page_member::PageMember,
     participants::People,
-    state_hash,
 };
 use crate::{
     id::ConversationId,
     ums::{
-        ConversationDetails, ConversationState, Dialect, DialogState, DroppedMembers, MessageRecord, without_ill_typed,
+        ConversationDetails, ConversationState, Dialect, DialogState, DroppedMembers, MessageRecord, SectionMeanings,
+        SectionedState, Unchanged, meaning, without_ill_typed,
     },
 };
 
@@ -32,10 +32,50 @@ impl Conversation {
     /// [`StateError`] if the text is not a state, lacks its details or belongs to another conversation. Then nothing
     /// has changed ([CV-N3](crate::rules#cv-n3)).
     pub fn receive_state(&mut self, raw: &str) -> Result<Reception, StateError> {
-        let text = state_hash::of_text(raw);
-        if self.is_stated && (text == self.hashes.text || text == self.hashes.repeated_text) {
+        let text = meaning::of_text(raw);
+        if self.repeats_text(text) {
             return Ok(self.ignored());
         }
+        if let Some(state) = SectionedState::read(raw)
+            && let Some(received) = self.receive_sectioned(state, text)
+        {
+            return received;
+        }
+        self.receive_whole(raw, text)
+    }
+
+    /// Whether a state with this hash of its text repeats the known state letter by letter.
+    pub(super) fn repeats_text(&self, text: u64) -> bool {
+        self.is_stated && (text == self.hashes.text || text == self.hashes.repeated_text)
+    }
+
+    /// Processes a state of which only the changed sections are decoded. `None` if it must be decoded as a whole; then
+    /// nothing has changed.
+    fn receive_sectioned(&mut self, sectioned: SectionedState<'_>, text: u64) -> Option<Result<Reception, StateError>> {
+        let details = sectioned.details.as_ref()?;
+        if self.id != *sectioned.state.conv_id {
+            return None;
+        }
+        let age = self.age_of(&sectioned.state, details);
+        if age == Age::Older {
+            return None;
+        }
+        let (meaning, sections) = (sectioned.meaning, sectioned.meanings());
+        if self.is_repeated(meaning) {
+            self.hashes.repeated_text = text;
+            return Some(Ok(self.ignored()));
+        }
+        // Of a state that is not surely newer, a dialog may be skipped because it is older (DG-N2), and a member that
+        // never changes may be replaced. Then the members are not what the sections say.
+        let is_newer = age == Age::Newer;
+        let unchanged = if is_newer { sections.same_as(&self.hashes.sections) } else { Unchanged::default() };
+        let (state, details) = sectioned.decode(unchanged)?;
+        let sections = if is_newer { sections } else { SectionMeanings::default() };
+        self.hashes = Hashes { meaning, text, repeated_text: text, sections };
+        Some(Ok(self.accept(&state, &details, age, unchanged)))
+    }
+
+    pub(super) fn receive_whole(&mut self, raw: &str, text: u64) -> Result<Reception, StateError> {
         match serde_json::from_str(raw) {
             Ok(state) => self.receive_read(state, raw, text),
             Err(source) => {
@@ -53,22 +93,26 @@ impl Conversation {
 
     fn receive_read(&mut self, state: ConversationState<'_>, raw: &str, text: u64) -> Result<Reception, StateError> {
         let (state, details) = self.own(state)?;
-        let age = if self.is_stated {
-            self.age(details.meta_data_last_update_ts, state.last_update_time)
-        } else {
-            Age::Newer
-        };
+        let age = self.age_of(&state, &details);
         // The hash test comes before this one (CV-N2), but a repetition of the known state is never older.
         if age == Age::Older {
             return Ok(self.out_of_order(&details));
         }
-        let meaning = state_hash::of_meaning(raw);
-        if self.is_stated && meaning == self.hashes.meaning {
+        let meaning = meaning::of_meaning(raw);
+        if self.is_repeated(meaning) {
             self.hashes.repeated_text = text;
             return Ok(self.ignored());
         }
-        self.hashes = Hashes { meaning, text, repeated_text: text };
-        Ok(self.accept(&state, &details, age))
+        self.hashes = Hashes { meaning, text, repeated_text: text, sections: SectionMeanings::default() };
+        Ok(self.accept(&state, &details, age, Unchanged::default()))
+    }
+
+    fn age_of(&self, state: &ConversationState<'_>, details: &ConversationDetails<'_>) -> Age {
+        if self.is_stated { self.age(details.meta_data_last_update_ts, state.last_update_time) } else { Age::Newer }
+    }
+
+    fn is_repeated(&self, meaning: u64) -> bool {
+        self.is_stated && meaning == self.hashes.meaning
     }
 
     /// Returns the state and its details, if it belongs to this conversation.
@@ -100,7 +144,8 @@ impl Conversation {
         let event = ConversationEvent::NotificationOutOfOrder { dialog_id: None };
         let mut reception = Reception { events: vec![event], ..Reception::new(Outcome::OutOfOrder) };
         let (choice, mut changes) = (self.choice(), Changes::default());
-        reception.is_changed = self.members.receive_origin(details, &mut self.earliest_stated, &mut changes);
+        self.hashes.sections = SectionMeanings::default();
+        reception.is_changed = self.members.receive_origin(details, false, &mut self.earliest_stated, &mut changes);
         if let Some(time) = details.meta_data_last_update_ts {
             let roster = details.roster();
             let people = People::new(roster.as_deref(), self.dialect);
@@ -115,7 +160,13 @@ impl Conversation {
     }
 
     /// Applies an accepted state, in the order of [CV-N6](crate::rules#cv-n6).
-    fn accept(&mut self, state: &ConversationState<'_>, details: &ConversationDetails<'_>, age: Age) -> Reception {
+    fn accept(
+        &mut self,
+        state: &ConversationState<'_>,
+        details: &ConversationDetails<'_>,
+        age: Age,
+        unchanged: Unchanged,
+    ) -> Reception {
         self.counters.processed += 1;
         let mut reception = Reception::new(Outcome::Processed);
         let mut reading = Reading::new(self.flavour());
@@ -125,7 +176,8 @@ impl Conversation {
             reception.disbelieved = previous;
         }
         let (held_skill, choice) = (self.members.skill_id.clone(), self.choice());
-        self.members.receive(state, details, &mut self.earliest_stated, &mut reading, &mut reception.events);
+        let events = &mut reception.events;
+        self.members.receive(state, details, unchanged, &mut self.earliest_stated, &mut reading, events);
         reading.take(Member::LastUpdateTime, &mut self.last_update_time, state.last_update_time);
         if let Some(unshown) = &mut self.unshown_note {
             unshown.told(self.members.note.as_deref(), self.members.update_time);
@@ -145,12 +197,15 @@ impl Conversation {
             is_newer: matches!(age, Age::Newer | Age::NewerThanAbsurd),
             update_time: details.meta_data_last_update_ts,
             previous,
+            are_people_unchanged: unchanged.people,
             new_skill: new_skill.as_ref(),
         };
         self.receive_dialogs(details, &circumstances, &mut reading, &mut reception);
         self.tell_step_up_once(&mut reception.events);
         let is_first = !std::mem::replace(&mut self.is_stated, true);
-        self.dialogs.iter_mut().for_each(|dialog| dialog.order.unstate());
+        if !unchanged.last_content {
+            self.dialogs.iter_mut().for_each(|dialog| dialog.order.unstate());
+        }
         self.note_arrival();
         if is_first {
             reception.events.insert(0, ConversationEvent::Conversation(self.page(PageMember::ALL)));
@@ -158,9 +213,17 @@ impl Conversation {
             reading.changes.note(PageMember::NotificationCount);
             reception.events.extend(self.update(reading.changes, &choice, &reception.events));
         }
-        if let Some(record) = &state.last_content_event_notification {
+        if unchanged.last_content {
+            self.ask_for_missing(&mut reception);
+        } else if let Some(record) = &state.last_content_event_notification {
             self.note_named(record);
-            self.hear_of(record, &mut reception);
+            let is_heard = self.hear_of(record, &mut reception);
+            let is_of_known_dialog =
+                record.dialog_id.as_ref().is_none_or(|id| self.dialogs.iter().any(|dialog| dialog.dialog_id == **id));
+            if !(is_heard && is_of_known_dialog) {
+                // The same record may mean more after the next state.
+                self.hashes.sections.last_content = 0;
+            }
         }
         reception.unset = reading.unset;
         reception
@@ -237,17 +300,30 @@ impl Conversation {
 
     /// Notes the newest content ([CV-N6.16](crate::rules#cv-n6)). It shows what is missing but is not delivered itself,
     /// because the full record has more members: audience, metadata ([MS-5](crate::rules#ms-5)). A consumer socket
-    /// always receives the record separately.
-    fn hear_of(&mut self, record: &MessageRecord<'_>, reception: &mut Reception) {
+    /// always receives the record separately. Returns `false` if MAIN is closed and its delivery has not begun, so that
+    /// the record was not noted.
+    fn hear_of(&mut self, record: &MessageRecord<'_>, reception: &mut Reception) -> bool {
         let (Some(sequence), Some(dialog_id), Dialect::Brand) = (record.sequence, &record.dialog_id, self.dialect)
         else {
-            return;
+            return true;
         };
         let id = &self.id;
         let main =
             self.dialogs.iter_mut().find(|dialog| dialog.dialog_id.is_main_of(id) && dialog.dialog_id == **dialog_id);
-        let Some(main) = main.filter(|main| main.is_open() || main.order.next().is_some()) else { return };
+        let Some(main) = main else { return true };
+        if !main.is_open() && main.order.next().is_none() {
+            return false;
+        }
         main.order.reveal(sequence);
+        self.ask_for_missing(reception);
+        true
+    }
+
+    /// Requests what MAIN is known to miss, if the state names its newest content.
+    fn ask_for_missing(&mut self, reception: &mut Reception) {
+        let id = &self.id;
+        let main = self.dialogs.iter_mut().find(|dialog| dialog.dialog_id.is_main_of(id));
+        let Some(main) = main.filter(|main| main.order.stated().is_some()) else { return };
         for missing in main.order.ask() {
             reception.back_fill.push(main.back_fill(missing));
         }

@@ -4,7 +4,10 @@ use std::fmt;
 
 use serde::{Deserialize, Deserializer, de};
 
-use super::{ConversationChanges, FrameError, Json, Notification, Text};
+use super::{
+    ConversationChanges, FrameError, Json, Notification, Text,
+    json_reader::{JsonReader, Scalar},
+};
 
 /// One incoming frame.
 #[derive(Debug)]
@@ -132,6 +135,9 @@ impl<'a> Frame<'a> {
     /// # Errors
     /// [`FrameError`], which names the problem; the caller must count and drop the frame, and keep the socket.
     pub fn decode(text: &'a str) -> Result<Self, FrameError> {
+        if let Some(changes) = usual_changes(text) {
+            return Ok(Self::Notification(Notification::Conversations(changes)));
+        }
         let Envelope { kind, body_kind, request_id, code, body } = serde_json::from_str(text)?;
         let body_kind = body_kind.unwrap_or_default();
         let body = match body {
@@ -149,4 +155,24 @@ impl<'a> Frame<'a> {
             other => Err(FrameError::UnknownKind { kind: other.chars().take(64).collect() }),
         }
     }
+}
+
+/// Reads a conversation notification in its usual form, which is the most frequent frame. `None` if it is another frame,
+/// or must be decoded by [`serde_json`].
+fn usual_changes(text: &str) -> Option<ConversationChanges<'_>> {
+    let mut reader = JsonReader::new(text);
+    let (mut is_notification, mut has_changes, mut changes) = (false, false, None);
+    reader.object(|reader, name| {
+        match name {
+            "kind" if !is_notification => is_notification = reader.scalar()? == Scalar::Plain("notification"),
+            "type" if is_notification && !has_changes => match reader.scalar()? {
+                Scalar::Plain(kind) => has_changes = ConversationChanges::are_named(kind),
+                _ => return None,
+            },
+            "body" if has_changes && changes.is_none() => changes = Some(ConversationChanges::read(reader)?),
+            _ => return None,
+        }
+        Some(())
+    })?;
+    changes.filter(|_| reader.is_at_end())
 }

@@ -12,7 +12,9 @@ mod field_change;
 mod frame_error;
 mod ill_typed;
 mod json;
+mod json_reader;
 mod lenient;
+pub(crate) mod meaning;
 mod message;
 mod notification;
 mod participant;
@@ -23,6 +25,7 @@ mod request_body;
 mod response;
 mod routing;
 mod secure_form;
+mod state_sections;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -46,7 +49,9 @@ pub(crate) use ill_typed::without_ill_typed;
 pub use json::Json;
 pub use lenient::Presence;
 pub use message::{MessageContent, MessageRecord, Originator};
-pub use notification::{AgentStateChange, Change, ConversationChanges, Messages, Notification, RingChange, Rings};
+pub use notification::{
+    AgentStateChange, Change, ConversationChanges, Messages, Notification, RingChange, Rings, StateText,
+};
 pub use participant::{Listed, ParticipantDetails, Person, RoleMap, Roster};
 pub use profile::UserProfile;
 pub use repeated_frame::{FrameFingerprint, RepeatedFrames};
@@ -60,5 +65,6 @@ pub use request_body::{
 pub use response::{AnswerError, SignedQuery, SignedUrl};
 pub use routing::{Ring, RoutingTask};
 pub use secure_form::{SecureFormInvitation, SecureFormSubmission};
+pub(crate) use state_sections::{SectionMeanings, SectionedState, Unchanged};
 pub use text::Text;
 pub use unlisted::Unlisted;

@@ -1,9 +1,15 @@
 //! Notifications ([§6](crate::protocol#6)): their types, and how far each is parsed at first.
 
-use serde::{Deserialize, Serialize, de::DeserializeSeed};
+use std::fmt;
+
+use serde::{Deserialize, Deserializer, Serialize, de::DeserializeSeed};
 use serde_json::value::RawValue;
 
-use super::{AgentState, ChangeKind, FrameError, Json, MessageRecord, RoutingTask, Text, lenient};
+use super::{
+    AgentState, ChangeKind, FrameError, Json, MessageRecord, RoutingTask, Text,
+    json_reader::{JsonReader, Kind, Scalar},
+    lenient,
+};
 use crate::{id::AgentId, time::Timestamp};
 
 /// A notification, by its type. The names of both dialects are recognized by their endings
@@ -54,15 +60,88 @@ pub struct Change<'a> {
     pub kind: ChangeKind,
     /// The state as sent, a [`super::ConversationState`].
     #[serde(borrow, default)]
-    pub result: Option<&'a RawValue>,
+    pub result: Option<StateText<'a>>,
+}
+
+/// A state as sent: the text of one JSON value, borrowed from the frame.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct StateText<'a>(&'a str);
+
+impl<'a> StateText<'a> {
+    /// The text.
+    #[must_use]
+    pub fn get(self) -> &'a str {
+        self.0
+    }
+}
+
+impl fmt::Debug for StateText<'_> {
+    /// Only the length, because a state contains message text, which is never logged.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "StateText({} bytes)", self.0.len())
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for StateText<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        <&'de RawValue>::deserialize(deserializer).map(|raw| Self(raw.get()))
+    }
+}
+
+impl<'a> ConversationChanges<'a> {
+    /// Reads the body of a conversation notification in its usual form. `None` if it must be decoded by [`serde_json`].
+    pub(super) fn read(reader: &mut JsonReader<'a>) -> Option<Self> {
+        let (mut subscription_id, mut changes) = (None, None);
+        reader.object(|reader, name| match name {
+            "subscriptionId" if subscription_id.is_none() => {
+                let Scalar::Plain(id) = reader.scalar()? else { return None };
+                subscription_id = Some(Text::from(id));
+                Some(())
+            }
+            "changes" if changes.is_none() => {
+                let mut list = Vec::with_capacity(1);
+                reader.array(|reader| {
+                    list.push(Change::read(reader)?);
+                    Some(())
+                })?;
+                changes = Some(list);
+                Some(())
+            }
+            "subscriptionId" | "changes" => None,
+            _ => reader.value().map(|_| ()),
+        })?;
+        Some(Self { subscription_id, changes: changes? })
+    }
 }
 
 impl<'a> Change<'a> {
+    fn read(reader: &mut JsonReader<'a>) -> Option<Self> {
+        let (mut kind, mut result) = (None, None);
+        reader.object(|reader, name| match name {
+            "type" if kind.is_none() => {
+                let Scalar::Plain(plain) = reader.scalar()? else { return None };
+                kind = Some(ChangeKind::from(plain));
+                Some(())
+            }
+            "result" if result.is_none() && reader.kind()? == Kind::Object => {
+                result = Some(StateText(reader.value()?));
+                Some(())
+            }
+            "type" | "result" => None,
+            _ => reader.value().map(|_| ()),
+        })?;
+        Some(Self { kind: kind?, result })
+    }
+
     /// Returns the conversation's id, found without parsing the rest of the state.
     #[must_use]
     pub fn conversation_id(&self) -> Option<Text<'a>> {
+        let state = self.result?.get();
+        if let Some(id) = plain_id(state) {
+            return Some(id);
+        }
         let mut found = None;
-        let mut reader = serde_json::Deserializer::from_str(self.result?.get());
+        let mut reader = serde_json::Deserializer::from_str(state);
         // The seed stops the parser with an error as soon as it has the id; the id it found is the result.
         let _ = FirstMember { name: "convId", found: &mut found }.deserialize(&mut reader);
         found
@@ -88,6 +167,18 @@ impl<'a> Change<'a> {
     }
 }
 
+/// Returns the id of a state that begins with it, as usual, in the usual form.
+fn plain_id(state: &str) -> Option<Text<'_>> {
+    let mut id = None;
+    JsonReader::new(state).object(|reader, name| {
+        if let ("convId", Some(Scalar::Plain(plain))) = (name, reader.scalar()) {
+            id = Some(Text::from(plain));
+        }
+        None
+    });
+    id
+}
+
 /// Parses an object up to one member.
 struct FirstMember<'f, 'a> {
     name: &'static str,
@@ -97,7 +188,7 @@ struct FirstMember<'f, 'a> {
 impl<'de: 'a, 'a> DeserializeSeed<'de> for FirstMember<'_, 'a> {
     type Value = ();
 
-    fn deserialize<D: serde::Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
         deserializer.deserialize_map(self)
     }
 }
@@ -105,7 +196,7 @@ impl<'de: 'a, 'a> DeserializeSeed<'de> for FirstMember<'_, 'a> {
 impl<'de: 'a, 'a> serde::de::Visitor<'de> for FirstMember<'_, 'a> {
     type Value = ();
 
-    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "an object with {}", self.name)
     }
 

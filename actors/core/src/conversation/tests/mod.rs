@@ -10,6 +10,7 @@ mod members;
 mod message_order;
 mod messages;
 mod permutations;
+mod sections;
 mod states;
 mod transfers;
 mod updates;
