@@ -21,6 +21,16 @@ pub(crate) struct Participant {
     pub(crate) suggested: bool,
 }
 
+/// How far a party has read a dialog.
+#[derive(Debug)]
+pub(crate) struct ReadMark {
+    party: Party,
+    /// The highest sequence that it has marked as read, plus one.
+    mark: u64,
+    /// Messages of others from there on. Kept, because every state names it.
+    unread: u64,
+}
+
 /// One dialog and its history.
 #[derive(Debug)]
 pub(crate) struct Dialog {
@@ -37,8 +47,8 @@ pub(crate) struct Dialog {
     pub(crate) meta_data: Value,
     /// Every sequenced event; the sequence of one is its place.
     pub(crate) records: Vec<Arc<Record>>,
-    /// Highest sequence each party has marked as read, plus one.
-    pub(crate) read_marks: Vec<(Party, u64)>,
+    /// How far each party has read.
+    pub(crate) read_marks: Vec<ReadMark>,
 }
 
 impl Dialog {
@@ -71,20 +81,43 @@ impl Dialog {
         self.closed_cause = cause;
     }
 
+    /// Adds an event to the history.
+    pub(crate) fn push(&mut self, record: Arc<Record>) {
+        for mark in self.read_marks.iter_mut().filter(|mark| record.is_to_read_by(&mark.party)) {
+            mark.unread += 1;
+        }
+        self.records.push(record);
+        let counted = |party: &Party| self.read_marks.iter().any(|mark| mark.party == *party);
+        let new: Vec<Party> = self
+            .participants
+            .iter()
+            .map(|participant| &participant.party)
+            .filter(|party| !counted(party))
+            .cloned()
+            .collect();
+        new.into_iter().for_each(|party| self.mark(party, 0));
+    }
+
     /// Content events of others that a party has not marked as read.
     pub(crate) fn unread(&self, party: &Party) -> u64 {
-        let mark = self.read_marks.iter().find(|(reader, _)| reader == party).map_or(0, |(_, mark)| *mark);
-        let unread = self.records.iter().rev().take_while(|record| record.sequence >= mark);
-        unread
-            .filter(|record| record.kind.is_content() && record.originator != *party && record.visible_to(party))
-            .count() as u64
+        let known = self.read_marks.iter().find(|mark| mark.party == *party);
+        known.map_or_else(|| self.unread_from(0, party), |mark| mark.unread)
+    }
+
+    fn unread_from(&self, mark: u64, party: &Party) -> u64 {
+        let later = self.records.iter().rev().take_while(|record| record.sequence >= mark);
+        later.filter(|record| record.is_to_read_by(party)).count() as u64
     }
 
     pub(crate) fn mark_read(&mut self, party: &Party, sequence: u64) {
-        match self.read_marks.iter_mut().find(|(reader, _)| reader == party) {
-            Some((_, mark)) => *mark = (*mark).max(sequence + 1),
-            None => self.read_marks.push((party.clone(), sequence + 1)),
-        }
+        let known = self.read_marks.iter().position(|mark| mark.party == *party);
+        let before = known.map_or(0, |at| self.read_marks.swap_remove(at).mark);
+        self.mark(party.clone(), before.max(sequence + 1));
+    }
+
+    fn mark(&mut self, party: Party, mark: u64) {
+        let unread = self.unread_from(mark, &party);
+        self.read_marks.push(ReadMark { party, mark, unread });
     }
 }
 

@@ -170,7 +170,7 @@ impl Platform {
             client_properties: publication.client_properties,
         });
         if stored {
-            dialog.records.push(Arc::clone(&record));
+            dialog.push(Arc::clone(&record));
         }
         if record.kind.is_content() {
             conversation.last_content = Some(Arc::clone(&record));

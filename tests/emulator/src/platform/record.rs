@@ -66,6 +66,11 @@ impl Record {
         !party.is_consumer() || self.visible_to_consumers()
     }
 
+    /// Whether it is a message that a party has to read.
+    pub(crate) fn is_to_read_by(&self, party: &Party) -> bool {
+        self.kind.is_content() && self.originator != *party && self.visible_to(party)
+    }
+
     /// The record in the shape of a dialect; `originatorPId` is a v2 member only (protocol [§6.2](crate::protocol#62)).
     pub(crate) fn body<'a>(&'a self, directory: &'a Directory, dialect: Dialect) -> RecordBody<'a> {
         let public_id = directory.public_id(&self.originator);
