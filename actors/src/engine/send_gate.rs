@@ -20,10 +20,15 @@ impl SendGate {
         Self(tenure)
     }
 
+    /// Whether something may be sent now.
+    pub(crate) fn is_open(&self) -> bool {
+        self.0.may_act()
+    }
+
     /// Waits while this process is suspended.
     pub(crate) async fn pass(&self) -> Result<(), FencedError> {
         let mut standing = None;
-        while !self.0.may_act() {
+        while !self.is_open() {
             // The clock may be ahead of what others were notified of.
             self.0.look();
             let standing = standing.get_or_insert_with(|| self.0.standing());
@@ -54,7 +59,9 @@ mod tests {
         let tenure = Tenure::default();
         let gate = SendGate::new(tenure.clone());
         assert_eq!(gate.pass().now_or_never(), Some(Ok(())));
+        assert!(gate.is_open());
         tenure.suspend(true);
+        assert!(!gate.is_open());
         let mut waits = Box::pin(gate.pass());
         assert_eq!((&mut waits).now_or_never(), None);
         tenure.suspend(false);

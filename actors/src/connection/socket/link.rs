@@ -1,6 +1,6 @@
 //! One websocket: incoming frames are joined and limited; outgoing messages are queued and limited.
 
-use std::{io, time::Duration};
+use std::{io, pin::pin, time::Duration};
 
 use actix_http::ws::Item;
 use awc::{
@@ -8,7 +8,7 @@ use awc::{
     ws::{CloseCode, CloseReason, Frame, Message},
 };
 use bytes::{Bytes, BytesMut};
-use futures_util::{SinkExt, Stream, StreamExt, stream};
+use futures_util::{SinkExt, Stream, StreamExt, stream, stream::SplitSink};
 use tertulia_core::session::{ClosedBy, Closure};
 use tokio::{sync::mpsc, time::timeout};
 use tokio_util::task::AbortOnDropHandle;
@@ -21,6 +21,8 @@ use crate::{
 
 /// The most messages that wait to be written. The request table never has more requests in flight.
 pub(super) const WRITE_QUEUE: usize = 1024;
+/// The most messages that are written before they are flushed.
+const MESSAGES_TOGETHER: usize = 64;
 /// How long one write may take before the socket counts as dead.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long the close frame may take to be written when this side ends the socket.
@@ -139,8 +141,8 @@ impl Link {
 
 /// Splits a socket. `max_bytes` limits a message, in one frame or several. `window` limits the messages that were read
 /// and not handled yet: when it is full nothing more is read, and TCP makes the platform wait. Messages pass `gate` before
-/// they are written. If this process may not act any more, or has been suspended for long, they are dropped and the socket
-/// ends with 1001.
+/// they are written; those that wait together are written together. If this process may not act any more, or has been
+/// suspended for long, they are dropped and the socket ends with 1001.
 fn split<S: Socket>(
     socket: S,
     window: FrameWindow,
@@ -150,29 +152,68 @@ fn split<S: Socket>(
     let (mut sink, source) = socket.split();
     let (queue, mut messages) = mpsc::channel::<Message>(WRITE_QUEUE);
     let task = actix_rt::spawn(async move {
+        let mut must_close = pin!(gate.sockets_must_close());
+        let mut next = None;
         loop {
-            let next = async {
-                let message = messages.recv().await?;
+            let passed = async {
+                let message = match next.take() {
+                    Some(message) => message,
+                    None => messages.recv().await?,
+                };
                 gate.pass().await.ok().map(|()| message)
             };
             let message = tokio::select! {
                 biased;
                 // Another process may run this connection soon. What is queued is dropped: it could be late.
-                () = gate.sockets_must_close() => Message::Close(Some(CloseCode::Away.into())),
-                message = next => match message {
+                () = &mut must_close => Message::Close(Some(CloseCode::Away.into())),
+                message = passed => match message {
                     Some(message) => message,
                     None => break,
                 },
             };
-            let last = matches!(message, Message::Close(_));
-            if !matches!(timeout(WRITE_TIMEOUT, sink.send(message)).await, Ok(Ok(()))) || last {
-                break;
+            match timeout(WRITE_TIMEOUT, write(&mut sink, message, &mut messages, &gate)).await {
+                Ok(Some(Written::Open { left })) => next = left,
+                Ok(Some(Written::Closed) | None) | Err(_) => break,
             }
         }
     });
     let writer = SocketWriter { queue: queue.clone(), _task: AbortOnDropHandle::new(task) };
     let reader = Reader { source, pongs: queue, window, joined: None, max_bytes, ended: false };
     (writer, stream::unfold(reader, |mut reader| async { reader.next().await.map(|incoming| (incoming, reader)) }))
+}
+
+/// What follows a write.
+enum Written {
+    /// The socket stays open. A message that was taken from the queue may be left.
+    Open { left: Option<Message> },
+    /// A close frame was written, after which nothing may follow.
+    Closed,
+}
+
+/// Writes a message and those that wait behind it, and flushes them together: each flush costs a record of TLS and a
+/// system call. `None` if the socket is gone.
+async fn write<S: Socket>(
+    sink: &mut SplitSink<S, Message>,
+    first: Message,
+    waiting: &mut mpsc::Receiver<Message>,
+    gate: &SendGate,
+) -> Option<Written> {
+    let mut next = Some(first);
+    let mut written = 0;
+    while let Some(message) = next.take() {
+        let is_close = matches!(message, Message::Close(_));
+        sink.feed(message).await.ok()?;
+        if is_close {
+            return sink.flush().await.ok().map(|()| Written::Closed);
+        }
+        written += 1;
+        next = waiting.try_recv().ok();
+        // What was written must not wait for a gate that has closed meanwhile.
+        if written == MESSAGES_TOGETHER || !gate.is_open() {
+            break;
+        }
+    }
+    sink.flush().await.ok().map(|()| Written::Open { left: next })
 }
 
 struct Reader<S> {
@@ -269,19 +310,26 @@ impl<S: Stream<Item = Result<Frame, WsProtocolError>> + Unpin> Reader<S> {
 
 #[cfg(test)]
 mod tests {
-    use std::{pin::pin, sync::Arc};
+    use std::{
+        cell::RefCell,
+        ops::Range,
+        pin::Pin,
+        rc::Rc,
+        sync::Arc,
+        task::{Context, Poll},
+    };
 
     use actix_codec::Framed;
     use actix_http::ws::ProtocolError;
     use awc::ws::Codec;
-    use futures_util::FutureExt;
+    use futures_util::{FutureExt, Sink};
     use tokio::{
         io::{AsyncReadExt as _, AsyncWriteExt as _},
         net::{TcpListener, TcpStream},
     };
 
     use super::*;
-    use crate::platform::BoundedSocket;
+    use crate::{engine::Tenure, platform::BoundedSocket};
 
     type Frames = Vec<Result<Frame, ProtocolError>>;
 
@@ -390,5 +438,77 @@ mod tests {
             drop(first);
             assert!(matches!(second.await, Some(Incoming::Text(..))));
         }
+    }
+
+    /// A socket that never receives anything and counts what it writes.
+    #[derive(Clone, Default)]
+    struct CountingSocket(Rc<RefCell<Counts>>);
+
+    #[derive(Default, PartialEq, Debug)]
+    struct Counts {
+        texts: Vec<String>,
+        flushes: usize,
+    }
+
+    impl Stream for CountingSocket {
+        type Item = Result<Frame, WsProtocolError>;
+
+        fn poll_next(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+            Poll::Pending
+        }
+    }
+
+    impl Sink<Message> for CountingSocket {
+        type Error = WsProtocolError;
+
+        fn poll_ready(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn start_send(self: Pin<&mut Self>, message: Message) -> Result<(), Self::Error> {
+            if let Message::Text(text) = message {
+                self.0.borrow_mut().texts.push(text.to_string());
+            }
+            Ok(())
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+            self.0.borrow_mut().flushes += 1;
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    async fn write_numbers(numbers: Range<usize>, gate: &SendGate) -> (Counts, Option<Message>) {
+        let (queue, mut waiting) = mpsc::channel(WRITE_QUEUE);
+        let texts = numbers.map(|number| Message::Text(number.to_string().into()));
+        texts.for_each(|text| queue.try_send(text).unwrap());
+        let socket = CountingSocket::default();
+        let (mut sink, _source) = socket.clone().split();
+        let first = waiting.recv().await.unwrap();
+        let Some(Written::Open { left }) = write(&mut sink, first, &mut waiting, gate).await else { panic!("open") };
+        (socket.0.take(), left)
+    }
+
+    #[actix_rt::test]
+    async fn messages_that_wait_together_are_flushed_once() {
+        let (counts, left) = write_numbers(0..3, &SendGate::default()).await;
+        assert_eq!(counts, Counts { texts: vec!["0".into(), "1".into(), "2".into()], flushes: 1 });
+        assert_eq!(left, None);
+        let (counts, left) = write_numbers(0..MESSAGES_TOGETHER + 5, &SendGate::default()).await;
+        assert_eq!((counts.texts.len(), counts.flushes), (MESSAGES_TOGETHER, 1));
+        assert_eq!(left, Some(Message::Text(MESSAGES_TOGETHER.to_string().into())), "the next one is not lost");
+    }
+
+    #[actix_rt::test]
+    async fn what_was_written_is_flushed_before_a_closed_gate_is_waited_for() {
+        let tenure = Tenure::default();
+        tenure.suspend(true);
+        let (counts, left) = write_numbers(0..3, &SendGate::new(tenure)).await;
+        assert_eq!(counts, Counts { texts: vec!["0".into()], flushes: 1 });
+        assert_eq!(left, Some(Message::Text("1".into())));
     }
 }
