@@ -44,6 +44,16 @@ impl Conversation {
         self.receive_whole(raw, text)
     }
 
+    /// Processes a state like [`Self::receive_state`], decoded as a whole, to compare with it.
+    ///
+    /// # Errors
+    /// As [`Self::receive_state`].
+    #[cfg(fuzzing)]
+    pub fn receive_state_as_a_whole(&mut self, raw: &str) -> Result<Reception, StateError> {
+        let text = meaning::of_text(raw);
+        if self.repeats_text(text) { Ok(self.ignored()) } else { self.receive_whole(raw, text) }
+    }
+
     /// Whether a state with this hash of its text repeats the known state letter by letter.
     pub(super) fn repeats_text(&self, text: u64) -> bool {
         self.is_stated && (text == self.hashes.text || text == self.hashes.repeated_text)

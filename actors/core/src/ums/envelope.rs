@@ -135,9 +135,22 @@ impl<'a> Frame<'a> {
     /// # Errors
     /// [`FrameError`], which names the problem; the caller must count and drop the frame, and keep the socket.
     pub fn decode(text: &'a str) -> Result<Self, FrameError> {
-        if let Some(changes) = usual_changes(text) {
-            return Ok(Self::Notification(Notification::Conversations(changes)));
+        match usual_notification(text) {
+            Some(notification) => Ok(Self::Notification(notification)),
+            None => Self::decode_any(text),
         }
+    }
+
+    /// Decodes one text frame with [`serde_json`] alone, to compare with [`Self::decode`].
+    ///
+    /// # Errors
+    /// As [`Self::decode`].
+    #[cfg(fuzzing)]
+    pub fn decode_as_a_whole(text: &'a str) -> Result<Self, FrameError> {
+        Self::decode_any(text)
+    }
+
+    pub(super) fn decode_any(text: &'a str) -> Result<Self, FrameError> {
         let Envelope { kind, body_kind, request_id, code, body } = serde_json::from_str(text)?;
         let body_kind = body_kind.unwrap_or_default();
         let body = match body {
@@ -157,22 +170,22 @@ impl<'a> Frame<'a> {
     }
 }
 
-/// Reads a conversation notification in its usual form, which is the most frequent frame. `None` if it is another frame,
-/// or must be decoded by [`serde_json`].
-fn usual_changes(text: &str) -> Option<ConversationChanges<'_>> {
+/// Reads a notification of conversations or records in its usual form, because these are the most frequent frames. `None`
+/// if it is another frame, or must be decoded by [`serde_json`].
+fn usual_notification(text: &str) -> Option<Notification<'_>> {
     let mut reader = JsonReader::new(text);
-    let (mut is_notification, mut has_changes, mut changes) = (false, false, None);
+    let (mut is_notification, mut body_kind, mut notification) = (false, None, None);
     reader.object(|reader, name| {
         match name {
             "kind" if !is_notification => is_notification = reader.scalar()? == Scalar::Plain("notification"),
-            "type" if is_notification && !has_changes => match reader.scalar()? {
-                Scalar::Plain(kind) => has_changes = ConversationChanges::are_named(kind),
-                _ => return None,
-            },
-            "body" if has_changes && changes.is_none() => changes = Some(ConversationChanges::read(reader)?),
+            "type" if is_notification && body_kind.is_none() => {
+                let Scalar::Plain(kind) = reader.scalar()? else { return None };
+                body_kind = Some(kind);
+            }
+            "body" if notification.is_none() => notification = Some(Notification::read_usual(body_kind?, reader)?),
             _ => return None,
         }
         Some(())
     })?;
-    changes.filter(|_| reader.is_at_end())
+    notification.filter(|_| reader.is_at_end())
 }

@@ -185,13 +185,17 @@ impl<'a> JsonReader<'a> {
         }
     }
 
-    /// Reads a member's name and the colon.
+    /// Reads a member's name, which must have no escapes, and the colon.
     #[inline]
     fn name(&mut self) -> Option<&'a str> {
-        if self.next_byte()? != b'"' {
+        self.expect(b'"')?;
+        let start = self.at;
+        self.at = plain_end(self.text.as_bytes(), start)?;
+        let name = self.since(start)?;
+        if self.text.as_bytes().get(self.at) != Some(&b'"') {
             return None;
         }
-        let Scalar::Plain(name) = self.string()? else { return None };
+        self.at += 1;
         self.expect(b':')?;
         Some(name)
     }

@@ -6,13 +6,18 @@ use serde::{
     Deserializer,
     de::{DeserializeSeed, MapAccess, SeqAccess, Visitor},
 };
-use xxhash_rust::xxh3::xxh3_64;
+use xxhash_rust::{const_xxh3, xxh3::xxh3_64};
 
 use super::json_reader::{JsonReader, Kind, Scalar};
 
 /// The hash of a text: equal only for equal texts.
 pub(crate) fn of_text(raw: &str) -> u64 {
     xxh3_64(raw.as_bytes())
+}
+
+/// The hash of the meaning of a string without escapes, such as a member's name.
+pub(crate) const fn of_name(name: &[u8]) -> u64 {
+    const_xxh3::xxh3_64(name)
 }
 
 /// The hash of a value's meaning: independent of the order of members and of white space, and dependent on every
@@ -90,7 +95,9 @@ impl ObjectMeaning {
         self.add_hashed(of_text(name), value);
     }
 
-    fn add_hashed(&mut self, name: u64, value: u64) {
+    /// Adds a member by the hashes of its name and its value.
+    #[inline]
+    pub(crate) fn add_hashed(&mut self, name: u64, value: u64) {
         // A sum, because the order of members does not matter.
         self.0 = self.0.wrapping_add(mix(name, value));
     }

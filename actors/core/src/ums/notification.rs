@@ -48,8 +48,13 @@ pub struct ConversationChanges<'a> {
 impl ConversationChanges<'_> {
     /// Returns whether a notification of this type contains changes of conversations ([§6.1](crate::protocol#61)).
     pub(super) fn are_named(kind: &str) -> bool {
-        kind.rsplit('.').next() == Some("ExConversationChangeNotification")
+        last_part(kind) == "ExConversationChangeNotification"
     }
+}
+
+/// The part of a type's name that both dialects share ([§6.1](crate::protocol#61)).
+fn last_part(kind: &str) -> &str {
+    kind.rsplit('.').next().unwrap_or_default()
 }
 
 /// One change of one conversation.
@@ -243,6 +248,19 @@ struct Batch<'a> {
 struct Records<'a>(#[serde(borrow, deserialize_with = "lenient::one_or_many")] Vec<MessageRecord<'a>>);
 
 impl<'a> Messages<'a> {
+    /// Reads one record in its usual form. `None` if it must be read by [`Self::read`].
+    fn read_record(reader: &mut JsonReader<'a>) -> Option<Self> {
+        let start = reader.at();
+        // A batch names its dialog for all records, and a record may have the time of a batch.
+        reader.object(|reader, name| match name {
+            "changes" | "sentTs" => None,
+            _ => reader.value().map(|_| ()),
+        })?;
+        let record: MessageRecord<'a> = serde_json::from_str(reader.since(start)?).ok()?;
+        let (dialog_id, conversation_id) = (record.dialog_id.clone(), record.conversation_id.clone());
+        Some(Self { dialog_id, conversation_id, sent_ts: None, records: vec![record] })
+    }
+
     /// Accepts either form on either socket (protocol [§6.2](crate::protocol#62)): a batch has `changes`; otherwise it
     /// is a record.
     fn read(body: &'a str) -> Result<Self, serde_json::Error> {
@@ -302,12 +320,22 @@ struct AgentStateUpsert {
 }
 
 impl<'a> Notification<'a> {
+    /// Reads the body of a frequent notification in its usual form. `None` if it must be read by [`Self::read`].
+    pub(super) fn read_usual(kind: &str, reader: &mut JsonReader<'a>) -> Option<Self> {
+        match last_part(kind) {
+            "ExConversationChangeNotification" => ConversationChanges::read(reader).map(Self::Conversations),
+            "OnlineEventDistribution" | "MessagingEventNotification" => {
+                Messages::read_record(reader).map(Self::Messages)
+            }
+            _ => None,
+        }
+    }
+
     pub(super) fn read(kind: Text<'a>, body: Option<Json<'a>>) -> Result<Self, FrameError> {
         let Some(text) = body.as_ref().and_then(Json::borrowed) else {
             return Ok(Self::Unlisted { kind, body });
         };
-        let name = kind.rsplit('.').next().unwrap_or_default();
-        let read = match name {
+        let read = match last_part(&kind) {
             "ExConversationChangeNotification" => serde_json::from_str(text).map(Self::Conversations),
             "OnlineEventDistribution" | "MessagingEventNotification" => Messages::read(text).map(Self::Messages),
             "RoutingTaskNotification" | "routingTaskNotification" => serde_json::from_str(text).map(Self::Rings),

@@ -1,6 +1,9 @@
 //! Recognizes a repeated frame, so that its state need not be located again.
 
-use std::collections::HashMap;
+use std::{
+    collections::HashMap,
+    hash::{BuildHasherDefault, Hasher},
+};
 
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -18,12 +21,30 @@ impl FrameFingerprint {
     }
 }
 
+/// A fingerprint is a hash already.
+#[derive(Clone, Copy, Debug, Default)]
+struct FingerprintHasher(u64);
+
+impl Hasher for FingerprintHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        self.0 = xxh3_64(bytes);
+    }
+
+    fn write_u64(&mut self, fingerprint: u64) {
+        self.0 = fingerprint;
+    }
+}
+
 /// The position of the state in the last frame of each conversation of a socket; one entry per conversation.
 ///
 /// Saves only the search for the state. The conversation handles the state as always, so a wrong entry does no harm.
 #[derive(Clone, Debug, Default)]
 pub struct RepeatedFrames {
-    states: HashMap<FrameFingerprint, (ConversationId, StateRange)>,
+    states: HashMap<FrameFingerprint, (ConversationId, StateRange), BuildHasherDefault<FingerprintHasher>>,
     latest: HashMap<ConversationId, FrameFingerprint>,
 }
 

@@ -118,8 +118,14 @@ macro_rules! members {
                 }
             }
 
-            fn place(self) -> u32 {
-                self as u32
+            fn place(self) -> usize {
+                self as usize
+            }
+
+            #[inline]
+            fn hash_of_name(self) -> u64 {
+                const HASHES: &[u64] = &[$(meaning::of_name($wire)),+];
+                HASHES[self as usize]
             }
         }
     )+};
@@ -131,7 +137,10 @@ trait Named: Copy {
     fn named(name: &[u8]) -> Option<Self>;
 
     /// The member's place among the members, below 64.
-    fn place(self) -> u32;
+    fn place(self) -> usize;
+
+    /// The hash of the name's meaning.
+    fn hash_of_name(self) -> u64;
 }
 
 members! {
@@ -390,19 +399,17 @@ fn members<'a, M: Named>(
     let mut meaning = ObjectMeaning::default();
     let mut seen = 0_u64;
     reader.object(|reader, name| {
-        let value = match M::named(name.as_bytes()) {
-            Some(member) => {
-                let bit = 1 << member.place();
-                // A derived decoder refuses a member that stands there twice.
-                if seen & bit != 0 {
-                    return None;
-                }
-                seen |= bit;
-                each(member, reader)?
-            }
-            None => meaning::of_next(reader)?,
+        let Some(member) = M::named(name.as_bytes()) else {
+            meaning.add(name, meaning::of_next(reader)?);
+            return Some(());
         };
-        meaning.add(name, value);
+        let bit = 1_u64 << member.place();
+        // A derived decoder refuses a member that stands there twice.
+        if seen & bit != 0 {
+            return None;
+        }
+        seen |= bit;
+        meaning.add_hashed(member.hash_of_name(), each(member, reader)?);
         Some(())
     })?;
     Some(meaning.hash())

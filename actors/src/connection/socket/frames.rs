@@ -87,13 +87,12 @@ impl Connection {
         match decoded {
             Ok(Frame::Response(response)) => self.take_response(frame, &response, ctx),
             Ok(Frame::Notification(Notification::Conversations(changes))) if self.subscriptions.awaits_snapshot() => {
-                self.take_changes(frame, &changes, place);
+                self.take_changes(frame, &changes, place, None);
             }
             _ if frame.len() > limit => self.refuse_oversize(limit, ctx),
             Ok(Frame::Notification(notification)) => match notification {
                 Notification::Conversations(changes) => {
-                    self.note_repeatable(fingerprint, frame, &changes);
-                    self.take_changes(frame, &changes, place);
+                    self.take_changes(frame, &changes, place, Some(fingerprint));
                 }
                 Notification::Messages(messages) => self.take_messages(frame, &messages, place),
                 Notification::Rings(rings) => self.take_rings(&rings, ctx),
@@ -169,7 +168,15 @@ impl Connection {
         }
     }
 
-    fn take_changes(&mut self, frame: &Bytes, changes: &ConversationChanges<'_>, place: FramePermit) {
+    /// Passes changes to their conversations. A frame with a `fingerprint` is remembered if it has one state of one
+    /// conversation, so that its repetition need not be decoded. Repetitions are the most common notifications.
+    fn take_changes(
+        &mut self,
+        frame: &Bytes,
+        changes: &ConversationChanges<'_>,
+        place: FramePermit,
+        fingerprint: Option<FrameFingerprint>,
+    ) {
         let addressee = self.addressee(changes);
         let place = match &changes.subscription_id {
             Some(id) if addressee == Addressee::Stranger => {
@@ -182,6 +189,10 @@ impl Connection {
             }
             _ => place,
         };
+        // The response to a request for one state does not say whether the conversation belongs to this connection;
+        // neither does its repetition.
+        let is_ordinary = matches!(addressee, Addressee::Subscription(_)) && !self.subscriptions.is_question(addressee);
+        let fingerprint = fingerprint.filter(|_| is_ordinary && changes.changes.len() == 1);
         let now = self.now();
         let mut named = Vec::with_capacity(changes.changes.len());
         for change in &changes.changes {
@@ -195,8 +206,12 @@ impl Connection {
             let Some(presence) = self.subscriptions.change(addressee, &id, &change.kind, is_known, updated, now) else {
                 continue;
             };
-            if change.kind == ChangeKind::Delete {
-                self.repeated.forget(&id);
+            match (&change.kind, fingerprint) {
+                (ChangeKind::Delete, _) => self.repeated.forget(&id),
+                (ChangeKind::Upsert, Some(fingerprint)) => {
+                    self.repeated.note(fingerprint, frame, &id, result.get().as_bytes());
+                }
+                _ => {}
             }
             let state = StateArrived { raw: frame.slice_ref(result.get().as_bytes()), place: place.clone() };
             let identity = self.principal.identity().cloned();
@@ -224,23 +239,8 @@ impl Connection {
         for Parked { notification: (frame, place), .. } in self.subscriptions.take_parked() {
             let Ok(text) = std::str::from_utf8(&frame) else { continue };
             if let Ok(Frame::Notification(Notification::Conversations(changes))) = Frame::decode(text) {
-                self.take_changes(&frame, &changes, place);
+                self.take_changes(&frame, &changes, place, None);
             }
-        }
-    }
-
-    /// Remembers a change of one conversation, so that its repetition need not be decoded. Repetitions are the most
-    /// common notifications.
-    fn note_repeatable(&mut self, fingerprint: FrameFingerprint, frame: &Bytes, changes: &ConversationChanges<'_>) {
-        let [change] = &changes.changes[..] else { return };
-        let addressee = self.addressee(changes);
-        // The response to a request for one state does not say whether the conversation belongs to this connection;
-        // neither does its repetition.
-        if !matches!(addressee, Addressee::Subscription(_)) || self.subscriptions.is_question(addressee) {
-            return;
-        }
-        if let (ChangeKind::Upsert, Some(id), Some(state)) = (&change.kind, change.conversation_id(), change.result) {
-            self.repeated.note(fingerprint, frame, &ConversationId::from(&id), state.get().as_bytes());
         }
     }
 
