@@ -189,7 +189,10 @@ impl Log {
         let events = named.iter().map(|(event, _)| Arc::clone(event) as Arc<dyn Loggable>).collect();
         self.journal.append(Step { acting: self.acting(&origin.connection), events, changes, then });
         for (event, _) in named.iter().filter(|(_, is_wanted)| *is_wanted) {
-            self.metrics.events_missed.inc_by(routes.offer(event));
+            for offering in routes.offerings(event, &self.metrics.events_missed) {
+                // What a connection says about itself must not pass, or be passed by, events of its conversations.
+                if event.sequence.is_some() { offering.make_soon() } else { offering.make_now() }
+            }
         }
     }
 }

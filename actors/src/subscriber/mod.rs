@@ -10,6 +10,7 @@ mod routing;
 mod stream;
 #[cfg(test)]
 mod tests;
+mod turn;
 
 pub(crate) use actor::Subscriber;
 pub use actor::{Sink, SinkError};

@@ -10,10 +10,11 @@ use std::{
 };
 
 use actix::Recipient;
+use prometheus_client::metrics::counter::Counter;
 use tertulia_core::id::{ConnectionId, ConversationId};
 use tokio::sync::mpsc;
 
-use super::{Event, EventData, Filter};
+use super::{Event, EventData, Filter, turn::Offering};
 use crate::supervision::{Depth, DepthPermit};
 
 /// An event on its way to a subscriber's actor. It occupies a place in the subscriber's queue until it is dropped.
@@ -102,10 +103,15 @@ impl Routes {
         self.wanting(connection, conversation, data).next().is_some()
     }
 
-    /// Offers the event to every subscriber whose filter accepts it; returns how many of them missed it.
-    pub(crate) fn offer(&self, event: &Arc<Event>) -> u64 {
+    /// Returns the event on its way to each subscriber whose filter accepts it. `missed` counts the subscribers that miss
+    /// it.
+    pub(crate) fn offerings<'r>(
+        &'r self,
+        event: &'r Arc<Event>,
+        missed: &'r Counter,
+    ) -> impl Iterator<Item = Offering> + 'r {
         let routes = self.wanting(&event.origin.connection, event.conversation.as_ref(), &event.data);
-        routes.map(|route| u64::from(!route.offer(event))).sum()
+        routes.map(|route| Offering { route: Arc::clone(route), event: Arc::clone(event), missed: missed.clone() })
     }
 }
 
@@ -122,7 +128,7 @@ impl Route {
     }
 
     /// Delivers the event; `false` if it had to be dropped.
-    fn offer(&self, event: &Arc<Event>) -> bool {
+    pub(super) fn offer(&self, event: &Arc<Event>) -> bool {
         let missed = self.missed.swap(0, Ordering::Relaxed);
         let taken = match &self.target {
             Target::Stream(sender) => (missed == 0 || sender.try_send(Item::Missed(missed)).is_ok())
