@@ -5,7 +5,18 @@ use std::fmt::Write as _;
 use tertulia_core::ums::Dialect;
 
 const ACCOUNT: &str = "12345678";
-const BORN: u64 = 1_767_225_600_000;
+/// When every conversation began, in milliseconds since the epoch.
+pub(crate) const BORN: u64 = 1_767_225_600_000;
+
+/// The id of the conversation with this number.
+pub(crate) fn id_of_conversation(number: u32) -> String {
+    format!("3f6c1a52-8e0d-4b7e-9a41-5c2d{number:08x}")
+}
+
+/// The user id of the consumer in the conversation with this number.
+pub(crate) fn consumer_of(number: u32) -> String {
+    format!("b7a9d7e0-1d0f-4c55-a3b5-e0c1{number:08x}")
+}
 
 /// The size of a notification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,7 +72,7 @@ impl State {
     /// The conversation's id.
     #[must_use]
     pub fn conversation_id(&self) -> String {
-        format!("3f6c1a52-8e0d-4b7e-9a41-5c2d{:08x}", self.conversation)
+        id_of_conversation(self.conversation)
     }
 
     /// The whole frame.
@@ -125,7 +136,7 @@ impl State {
             agent_id: format!("{ACCOUNT}.39011{:05}", number * 7 + self.conversation % 1_000),
             user_id: format!("6f0d7b3a-52c1-5d0e-9d3b-{:04x}{:08x}", number, self.conversation),
         };
-        let consumer = format!("b7a9d7e0-1d0f-4c55-a3b5-e0c1{:08x}", self.conversation);
+        let consumer = consumer_of(self.conversation);
         let mut people = vec![Somebody { agent_id: consumer.clone(), user_id: consumer, ..somebody("CONSUMER", 0) }];
         if self.size != Size::Queued {
             people.push(somebody("ASSIGNED_AGENT", 1));

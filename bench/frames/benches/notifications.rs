@@ -1,67 +1,25 @@
 //! The path of a notification from its text to its events, compared with only decoding the same bytes.
 
-use std::{collections::HashMap, hint::black_box};
+use std::hint::black_box;
 
 use criterion::{
     BatchSize, BenchmarkGroup, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main,
     measurement::WallTime,
 };
 use serde_json::Value;
-use tertulia_bench::{
-    crowd,
-    notification::{Size, State},
-};
 use tertulia_core::{
     conversation::{Conversation, HistoryStart},
     id::ConversationId,
-    ums::{Change, ConversationState, Dialect, Frame, FrameFingerprint, Notification, RepeatedFrames},
+    ums::{Change, ConversationState, Dialect, Frame, Notification},
+};
+use tertulia_frames::{
+    crowd,
+    notification::{Size, State},
+    receiver::Receiver,
 };
 
 /// Conversations used in turn, so that no conversation is always in the processor's nearest cache.
 const CONVERSATIONS: u32 = 256;
-
-/// The state of a connection that the path needs, without actors.
-#[derive(Clone)]
-struct Socket {
-    repeated: RepeatedFrames,
-    conversations: HashMap<ConversationId, Conversation>,
-}
-
-impl Socket {
-    fn new(states: &[State]) -> Self {
-        let untold = |state: &State| {
-            let id = ConversationId::from(state.conversation_id());
-            (id.clone(), Conversation::new(id, state.dialect, HistoryStart::Beginning))
-        };
-        Self { repeated: RepeatedFrames::default(), conversations: states.iter().map(untold).collect() }
-    }
-
-    /// The whole path, as the connection and the conversation share it.
-    fn receive(&mut self, frame: &[u8]) {
-        let fingerprint = FrameFingerprint::of(frame);
-        let Self { repeated, conversations } = self;
-        let mut give = |id: &ConversationId, state: &[u8]| {
-            if let (Some(conversation), Ok(state)) = (conversations.get_mut(id), str::from_utf8(state)) {
-                let _ = black_box(conversation.receive_state(state));
-            }
-        };
-        if let Some((id, state)) = repeated.state(fingerprint, frame) {
-            give(id, state);
-            return;
-        }
-        let Ok(text) = str::from_utf8(frame) else { return };
-        changes(text, |change| {
-            let (Some(id), Some(result)) = (change.conversation_id(), change.result) else { return };
-            let (id, state) = (ConversationId::from(&id), result.get().as_bytes());
-            give(&id, state);
-            repeated.note(fingerprint, frame, &id, state);
-        });
-    }
-
-    fn receive_all(&mut self, frames: &[String]) {
-        frames.iter().for_each(|frame| self.receive(frame.as_bytes()));
-    }
-}
 
 fn changes(frame: &str, each: impl FnMut(&Change<'_>)) {
     if let Ok(Frame::Notification(Notification::Conversations(changes))) = Frame::decode(frame) {
@@ -95,7 +53,8 @@ fn one_kind(group: &mut BenchmarkGroup<'_, WallTime>, size: Size, dialect: Diale
         (states, frames)
     };
     let (states, first) = version(0);
-    let mut told = Socket::new(&states);
+    let untold = || Receiver::new(states.iter().map(|state| state.conversation_id().into()), dialect);
+    let mut told = untold();
     told.receive_all(&first);
 
     group.bench_function("duplicate", |bencher| {
@@ -114,7 +73,7 @@ fn one_kind(group: &mut BenchmarkGroup<'_, WallTime>, size: Size, dialect: Diale
         bencher.iter_batched_ref(|| told.clone(), |told| told.receive_all(&next), BatchSize::LargeInput);
     });
     group.bench_function("first state", |bencher| {
-        bencher.iter_batched_ref(|| Socket::new(&states), |untold| untold.receive_all(&first), BatchSize::LargeInput);
+        bencher.iter_batched_ref(untold, |untold| untold.receive_all(&first), BatchSize::LargeInput);
     });
     group.bench_function("typed decoding alone", |bencher| {
         bencher.iter(|| first.iter().for_each(|frame| decode(frame)));
