@@ -29,14 +29,14 @@ use crate::{
 /// The platform's limit of conversations per bot.
 pub(crate) const CONVERSATIONS_PER_BOT: u32 = 1_000;
 /// Conversations opened per second.
-const OPENINGS: u32 = 2_000;
+pub(crate) const OPENINGS: u32 = 2_000;
 /// Messages at full speed: enough that the resolution of the processor clock does not matter, and that every
 /// conversation is used, so that no conversation is always in the processor's caches.
-const FLOOD: u32 = 200_000;
+pub(crate) const FLOOD: u32 = 200_000;
 /// Messages at full speed that are sent before any is received. The platform drops a socket with 4096 unread frames.
-const WAVE: u32 = 1_000;
+pub(crate) const WAVE: u32 = 1_000;
 /// How long one step may take.
-const PATIENCE: Duration = Duration::from_secs(300);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(300);
 /// The idle time before memory is measured.
 const REST: Duration = Duration::from_secs(2);
 /// The most events that the subscriber may lag.
@@ -84,7 +84,6 @@ pub(crate) async fn run(scale: Scale) -> anyhow::Result<Run> {
 
     let commands = command(&tertulia, bots, in_flight, Duration::from_secs(u64::from(duration))).await?;
     let run = Run {
-        conversations,
         bots,
         opening_seconds: opening.as_secs_f64(),
         bytes_per_conversation: grown / u64::from(conversations),
@@ -92,6 +91,7 @@ pub(crate) async fn run(scale: Scale) -> anyhow::Result<Run> {
         platform_to_subscriber: Latency::of(&paced),
         notifications_per_second: frames as f64 / flooded.as_secs_f64(),
         processor_micros_per_notification: used.as_secs_f64() * 1e6 / frames.max(1) as f64,
+        notifications_per_message: frames as f64 / f64::from(FLOOD),
         commands_in_flight: in_flight,
         commands_per_second: commands.done as f64 / commands.took.as_secs_f64(),
         commands_failed: commands.failed,

@@ -1,6 +1,7 @@
 //! `tertulia-bench`: the load run with its platform stand-in in a separate process, the store, chaos, and the soak.
 
 mod chaos;
+mod floor;
 mod follow;
 mod load;
 mod machine;
@@ -16,10 +17,11 @@ use std::process::{self as system, ExitCode, Stdio};
 
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
+use serde::de::DeserializeOwned;
 
 use load::Scale;
 use machine::Machine;
-use report::{Report, Run};
+use report::{Measured, Report};
 
 /// Load generator of Tertulia
 #[derive(Parser)]
@@ -31,16 +33,18 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Hold conversations against the stand-in; report memory, notifications, commands and latencies
+    /// Hold conversations against the stand-in; report memory, notifications, commands and latencies, and the floor of
+    /// the notifications
     Load {
-        /// Conversations to hold at once; one run for each number
-        #[arg(long, value_name = "N", value_delimiter = ',', default_values_t = [1_000, 10_000, 100_000], value_parser = clap::value_parser!(u32).range(1..))]
-        conversations: Vec<u32>,
+        #[command(flatten)]
+        sizes: Sizes,
         #[command(flatten)]
         pressure: Pressure,
-        /// Print one JSON object instead of tables
-        #[arg(long)]
-        json: bool,
+    },
+    /// Read the notifications of a load run with bare sockets that drop them; report the least that receiving costs
+    Floor {
+        #[command(flatten)]
+        sizes: Sizes,
     },
     /// Kill the service repeatedly under a misbehaving platform; prove that nothing is lost or done twice
     Chaos(chaos::ChaosOptions),
@@ -74,6 +78,12 @@ enum Command {
         #[command(flatten)]
         pressure: Pressure,
     },
+    /// One floor, printed as JSON
+    #[command(hide = true)]
+    FloorRun {
+        #[arg(long)]
+        conversations: u32,
+    },
     /// One process of a restart
     #[command(hide = true)]
     Life,
@@ -89,6 +99,17 @@ enum Command {
         #[arg(long)]
         agents: u32,
     },
+}
+
+/// The runs, and the form of their results.
+#[derive(Clone, Debug, clap::Args)]
+struct Sizes {
+    /// Conversations to hold at once; one run for each number
+    #[arg(long, value_name = "N", value_delimiter = ',', default_values_t = [1_000, 10_000, 100_000], value_parser = clap::value_parser!(u32).range(1..))]
+    conversations: Vec<u32>,
+    /// Print one JSON object instead of tables
+    #[arg(long)]
+    json: bool,
 }
 
 /// The load, besides the number of conversations.
@@ -107,13 +128,8 @@ struct Pressure {
 
 fn main() -> anyhow::Result<ExitCode> {
     match Arguments::parse().command {
-        Command::Load { conversations, pressure, json } => {
-            let mut report = Report { machine: Machine::here(), runs: Vec::new() };
-            for conversations in conversations {
-                report.runs.push(run_apart(conversations, pressure)?);
-            }
-            report.print(json)?;
-        }
+        Command::Load { sizes, pressure } => measure(&sizes, Some(pressure))?,
+        Command::Floor { sizes } => measure(&sizes, None)?,
         Command::Chaos(options) => return actix_rt::System::new().block_on(chaos::run(&options)),
         Command::Follow(options) => return actix_rt::System::new().block_on(follow::run(&options)),
         Command::Store { plan } => store::run(&plan)?,
@@ -127,22 +143,38 @@ fn main() -> anyhow::Result<ExitCode> {
             let run = actix_rt::System::new().block_on(load::run(Scale { conversations, pressure }))?;
             println!("{}", serde_json::to_string(&run)?);
         }
+        Command::FloorRun { conversations } => {
+            let floor = actix_rt::System::new().block_on(floor::run(conversations))?;
+            println!("{}", serde_json::to_string(&floor)?);
+        }
         Command::Platform { agents } => platform::serve(agents)?,
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// Performs a run in its own process, so that its memory does not include that of the previous run.
-fn run_apart(conversations: u32, Pressure { duration, rate, in_flight }: Pressure) -> anyhow::Result<Run> {
-    eprintln!("{conversations} conversations ...");
-    let options =
-        [("--conversations", conversations), ("--duration", duration), ("--rate", rate), ("--in-flight", in_flight)];
-    let mut command = system::Command::new(std::env::current_exe()?);
-    command.arg("run").stderr(Stdio::inherit());
-    for (name, value) in options {
-        command.arg(name).arg(value.to_string());
+/// Measures the floor with each number of conversations, and the load if there is any. Prints the report.
+fn measure(sizes: &Sizes, pressure: Option<Pressure>) -> anyhow::Result<()> {
+    let mut report = Report { machine: Machine::here(), runs: Vec::new() };
+    for &conversations in &sizes.conversations {
+        eprintln!("{conversations} conversations ...");
+        let floor = apart("floor-run", &[("--conversations", conversations)])?;
+        let load = |Pressure { duration, rate, in_flight }| {
+            let options = [("--duration", duration), ("--rate", rate), ("--in-flight", in_flight)];
+            apart("run", &[&[("--conversations", conversations)], &options[..]].concat())
+        };
+        report.runs.push(Measured { conversations, floor, run: pressure.map(load).transpose()? });
     }
-    let output = command.output().context("cannot start a run")?;
-    anyhow::ensure!(output.status.success(), "the run with {conversations} conversations ended with {}", output.status);
+    report.print(sizes.json)
+}
+
+/// Performs a run in its own process, so that its memory does not include that of the previous run.
+fn apart<T: DeserializeOwned>(command: &str, options: &[(&str, u32)]) -> anyhow::Result<T> {
+    let mut process = system::Command::new(std::env::current_exe()?);
+    process.arg(command).stderr(Stdio::inherit());
+    for (name, value) in options {
+        process.arg(name).arg(value.to_string());
+    }
+    let output = process.output().context("cannot start a run")?;
+    anyhow::ensure!(output.status.success(), "the run {command} {options:?} ended with {}", output.status);
     serde_json::from_slice(&output.stdout).context("the run printed no result")
 }

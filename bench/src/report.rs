@@ -1,4 +1,4 @@
-//! The results of a run, as a table and as JSON.
+//! The results of runs, as a table and as JSON.
 
 use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
@@ -9,14 +9,35 @@ use crate::machine::Machine;
 #[derive(Debug, Serialize)]
 pub(crate) struct Report {
     pub(crate) machine: Machine,
-    pub(crate) runs: Vec<Run>,
+    pub(crate) runs: Vec<Measured>,
+}
+
+/// The results with one number of conversations.
+#[derive(Debug, Serialize)]
+pub(crate) struct Measured {
+    pub(crate) conversations: u32,
+    pub(crate) floor: Floor,
+    /// Absent if only the floor was measured.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub(crate) run: Option<Run>,
+}
+
+/// The results of sockets that only count the same frames.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Floor {
+    /// Frames per second when the stand-in sends as fast as possible on the same cores.
+    pub(crate) notifications_per_second: f64,
+    /// The processor time for each such frame, including TLS.
+    pub(crate) processor_micros_per_notification: f64,
+    /// Frames for each message of a consumer.
+    pub(crate) notifications_per_message: f64,
 }
 
 /// The results of one run.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Run {
-    pub(crate) conversations: u32,
     pub(crate) bots: u32,
     /// From the first conversation to the last message received at the fixed rate.
     pub(crate) opening_seconds: f64,
@@ -30,6 +51,8 @@ pub(crate) struct Run {
     pub(crate) notifications_per_second: f64,
     /// Tertulia's processor time for each such frame, including TLS and the subscriber.
     pub(crate) processor_micros_per_notification: f64,
+    /// Frames for each message of a consumer.
+    pub(crate) notifications_per_message: f64,
     pub(crate) commands_in_flight: u32,
     pub(crate) commands_per_second: f64,
     pub(crate) commands_failed: u64,
@@ -41,8 +64,8 @@ pub(crate) struct Run {
     pub(crate) reconnects: u64,
 }
 
-/// Formats a member of a run.
-type Cell = fn(&Run) -> String;
+/// Formats a member of the results; `None` if it was not measured.
+type Cell = fn(&Measured) -> Option<String>;
 
 /// A distribution of latencies, in microseconds.
 #[derive(Debug, Serialize, Deserialize)]
@@ -72,24 +95,48 @@ impl Report {
             return Ok(());
         }
         println!("{}\n", self.machine);
-        let rows: [(&str, Cell); 8] = [
-            ("bytes per conversation", |run| run.bytes_per_conversation.to_string()),
-            ("notifications/s, full speed", |run| format!("{:.0}", run.notifications_per_second)),
-            ("own processor time per notification", |run| format!("{:.1} µs", run.processor_micros_per_notification)),
-            ("platform to subscriber p50 / p99 / max", |run| run.platform_to_subscriber.in_milliseconds()),
-            ("commands/s", |run| format!("{:.0}", run.commands_per_second)),
-            ("own processor time per command", |run| format!("{:.1} µs", run.processor_micros_per_command)),
-            ("command to answer p50 / p99 / max", |run| run.command_to_answer.in_milliseconds()),
-            ("commands failed / reconnects", |run| format!("{} / {}", run.commands_failed, run.reconnects)),
+        let rows: [(&str, Cell); 14] = [
+            ("conversations", |measured| Some(measured.conversations.to_string())),
+            ("---", |_| Some("---:".to_owned())),
+            ("bytes per conversation", |measured| Some(measured.run.as_ref()?.bytes_per_conversation.to_string())),
+            ("notifications/s, full speed", |measured| {
+                Some(format!("{:.0}", measured.run.as_ref()?.notifications_per_second))
+            }),
+            ("notifications/s, full speed, floor", |measured| {
+                Some(format!("{:.0}", measured.floor.notifications_per_second))
+            }),
+            ("own processor time per notification", |measured| {
+                Some(format!("{:.1} µs", measured.run.as_ref()?.processor_micros_per_notification))
+            }),
+            ("processor time per notification, floor", |measured| {
+                Some(format!("{:.1} µs", measured.floor.processor_micros_per_notification))
+            }),
+            ("notifications per message", |measured| {
+                Some(format!("{:.2}", measured.run.as_ref()?.notifications_per_message))
+            }),
+            ("notifications per message, floor", |measured| {
+                Some(format!("{:.2}", measured.floor.notifications_per_message))
+            }),
+            ("platform to subscriber p50 / p99 / max", |measured| {
+                Some(measured.run.as_ref()?.platform_to_subscriber.in_milliseconds())
+            }),
+            ("commands/s", |measured| Some(format!("{:.0}", measured.run.as_ref()?.commands_per_second))),
+            ("own processor time per command", |measured| {
+                Some(format!("{:.1} µs", measured.run.as_ref()?.processor_micros_per_command))
+            }),
+            ("command to answer p50 / p99 / max", |measured| {
+                Some(measured.run.as_ref()?.command_to_answer.in_milliseconds())
+            }),
+            ("commands failed / reconnects", |measured| {
+                let run = measured.run.as_ref()?;
+                Some(format!("{} / {}", run.commands_failed, run.reconnects))
+            }),
         ];
-        let line = |name: &str, cell: &dyn Fn(&Run) -> String| {
-            let cells: Vec<String> = self.runs.iter().map(|run| format!(" {} |", cell(run))).collect();
-            println!("| {name} |{}", cells.concat());
-        };
-        line("conversations", &|run| run.conversations.to_string());
-        line("---", &|_| "---:".to_owned());
         for (name, cell) in rows {
-            line(name, &cell);
+            let cells: Option<Vec<String>> = self.runs.iter().map(|run| Some(format!(" {} |", cell(run)?))).collect();
+            if let Some(cells) = cells {
+                println!("| {name} |{}", cells.concat());
+            }
         }
         Ok(())
     }
