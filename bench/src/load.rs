@@ -40,7 +40,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(300);
 /// The idle time before memory is measured.
 const REST: Duration = Duration::from_secs(2);
 /// The most events that the subscriber may lag.
-const STREAM: usize = 1 << 20;
+pub(crate) const STREAM: usize = 1 << 20;
 
 /// The size of a run, and its load.
 #[derive(Clone, Copy, Debug)]

@@ -5,6 +5,7 @@ mod floor;
 mod follow;
 mod load;
 mod machine;
+mod peers;
 mod platform;
 mod process;
 mod report;
@@ -68,6 +69,9 @@ enum Command {
     /// Let thousands of viewers follow the events of a service while some stop reading; report how quickly the others
     /// get each event
     Viewers(viewers::ViewersOptions),
+    /// Compare this library with other clients on the same stand-in; report memory, notifications, processor time
+    /// and the time to catch up after lost sockets. `bench/peers/run` names the other clients
+    Peers(peers::PeersOptions),
     /// Print the environment of the results: machine, compiler and commit
     Machine,
     /// One run, printed as JSON
@@ -84,6 +88,9 @@ enum Command {
         #[arg(long)]
         conversations: u32,
     },
+    /// This library as a client of the comparison
+    #[command(hide = true)]
+    Peer,
     /// One process of a restart
     #[command(hide = true)]
     Life,
@@ -138,6 +145,8 @@ fn main() -> anyhow::Result<ExitCode> {
         Command::Viewers(options) => return actix_rt::System::new().block_on(viewers::run(&options)),
         Command::Restart { conversations } => actix_rt::System::new().block_on(restart::run(conversations))?,
         Command::Life => actix_rt::System::new().block_on(restart::live())?,
+        Command::Peers(options) => actix_rt::System::new().block_on(peers::run(&options))?,
+        Command::Peer => actix_rt::System::new().block_on(peers::serve())?,
         Command::Machine => println!("{}", Machine::here()),
         Command::Run { conversations, pressure } => {
             let run = actix_rt::System::new().block_on(load::run(Scale { conversations, pressure }))?;

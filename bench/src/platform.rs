@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
-use tertulia_emulator::{Emulator, EmulatorConfig};
+use tertulia_emulator::{Emulator, EmulatorConfig, Fault, FaultKind, Side};
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines},
     process::{Child, ChildStdin, ChildStdout, Command},
@@ -26,8 +26,12 @@ const TEXT: usize = 80;
 pub(crate) enum Order {
     /// Open conversations and send a greeting in each.
     Open { conversations: u32, rate: u32 },
+    /// Open conversations without a greeting.
+    Hold { conversations: u32, rate: u32 },
     /// Send messages in one open conversation after the other, continuing where the last order ended.
     Say { messages: u32, rate: u32 },
+    /// Drop the sockets of all agents.
+    Lose,
 }
 
 /// The first line: the address, and the certificate authority to trust.
@@ -64,6 +68,21 @@ pub(crate) fn serve(agents: u32) -> anyhow::Result<()> {
                 conversations.push(conversation);
                 Ok(())
             })?,
+            Order::Hold { conversations: count, rate } => paced(count, rate, || {
+                conversations.push(emulator.create_conversation(None, None));
+                Ok(())
+            })?,
+            Order::Lose => {
+                let sockets = usize::try_from(agents)?;
+                let lost = emulator.inject(Fault {
+                    kind: FaultKind::Drop,
+                    side: Some(Side::Brand),
+                    user: None,
+                    count: sockets,
+                    code: None,
+                });
+                anyhow::ensure!(lost == sockets, "{lost} of {sockets} sockets were dropped");
+            }
             Order::Say { messages, rate } => paced(messages, rate, || {
                 turn = (turn + 1) % conversations.len().max(1);
                 conversations.get(turn).map_or(Ok(()), |conversation| say(&emulator, conversation))
