@@ -20,7 +20,7 @@ fn main() -> anyhow::Result<ExitCode> {
     match argument.as_deref() {
         None => check(),
         Some("--write") => Limits::of(callgrind::count(&Scenario::all())?)?.write().map(|()| ExitCode::SUCCESS),
-        Some("--run") => Scenario::all().into_iter().try_for_each(Scenario::run).map(|()| ExitCode::SUCCESS),
+        Some("--run") => Scenario::all().iter_mut().try_for_each(Scenario::run).map(|()| ExitCode::SUCCESS),
         Some(other) => anyhow::bail!("unknown argument {other}: use --write or none"),
     }
 }
