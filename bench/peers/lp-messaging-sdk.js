@@ -21,8 +21,13 @@ async function bot(username) {
   });
   const conversations = [];
 
+  // The SDK reconnects after the loss of its socket, which it also reports as an error of the requests in flight.
+  const failIfConnected = (error) => {
+    if (connection.state === sdk.ConnectionState.CONNECTED) fail(error);
+  };
+
   connection.on('ring', (ring) => {
-    if (ring.ringState === sdk.RingState.WAITING) ring.accept().catch(fail);
+    if (ring.ringState === sdk.RingState.WAITING) ring.accept().catch(failIfConnected);
   });
   connection.on('conversation', (conversation) => {
     const id = conversation.conversationId;
@@ -35,10 +40,7 @@ async function bot(username) {
   connection.on('reconnect', () => {
     for (const conversation of conversations) catchUp(conversation).catch(fail);
   });
-  connection.on('error', (error) => {
-    // The dropped socket is reported as an error; the SDK reconnects.
-    if (connection.state === sdk.ConnectionState.CONNECTED) fail(error);
-  });
+  connection.on('error', failIfConnected);
 
   await connection.open();
   await connection.setAgentState({ agentState: sdk.AgentState.ONLINE });

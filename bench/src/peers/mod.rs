@@ -3,7 +3,10 @@
 mod client;
 mod ours;
 
-use std::time::{Duration, Instant};
+use std::{
+    fmt,
+    time::{Duration, Instant},
+};
 
 use anyhow::Context as _;
 use serde::Serialize;
@@ -20,7 +23,7 @@ use client::{Ask, Client};
 pub(crate) use ours::serve;
 
 /// Conversations opened per second.
-const OPENINGS: u32 = 500;
+const OPENINGS: u32 = 200;
 /// The notifications of a message to each client: the record, and the state. The command `floor` counts them.
 const NOTIFICATIONS: u32 = 2;
 /// The idle time before memory is measured.
@@ -35,7 +38,7 @@ pub(crate) struct PeersOptions {
     /// Conversations to hold at once; one run for each number
     #[arg(long, value_name = "N", value_delimiter = ',', default_values_t = [1, 1_000, 10_000], value_parser = clap::value_parser!(u32).range(1..))]
     conversations: Vec<u32>,
-    /// Messages at full speed
+    /// Messages at full speed, in waves of 1,000
     #[arg(long, value_name = "N", default_value_t = 50_000, value_parser = clap::value_parser!(u32).range(1_000..))]
     messages: u32,
     /// Print one JSON object instead of a table
@@ -51,15 +54,29 @@ fn named(peer: &str) -> Result<(String, String), String> {
 #[derive(Debug, Serialize)]
 struct Comparison {
     machine: Machine,
-    rows: Vec<Figures>,
+    rows: Vec<Row>,
 }
 
-/// The results of one client with one number of conversations.
+/// One client with one number of conversations.
+#[derive(Debug, Serialize)]
+struct Row {
+    conversations: u32,
+    client: String,
+    #[serde(flatten)]
+    outcome: Outcome,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+enum Outcome {
+    Measured(Figures),
+    /// Why the client has not done its work.
+    Failed(String),
+}
+
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Figures {
-    conversations: u32,
-    client: String,
     /// The memory of the process before it has any conversation.
     bytes_before: u64,
     /// Its memory with all conversations.
@@ -85,14 +102,21 @@ pub(crate) async fn run(options: &PeersOptions) -> anyhow::Result<()> {
     for &conversations in &options.conversations {
         for (name, command) in &clients {
             eprintln!("{name}, {conversations} conversations ...");
-            let figures = measure(name, command, conversations, options.messages).await;
-            comparison.rows.push(figures.with_context(|| format!("{name} with {conversations} conversations"))?);
+            let outcome = match measure(command, conversations, options.messages).await {
+                Ok(figures) => Outcome::Measured(figures),
+                Err(error) => Outcome::Failed(format!("{error:#}")),
+            };
+            comparison.rows.push(Row { conversations, client: name.clone(), outcome });
         }
     }
-    comparison.print(options.json)
+    comparison.print(options.json)?;
+    let is_failed = |row: &&Row| matches!(row.outcome, Outcome::Failed(_));
+    let failed = comparison.rows.iter().filter(is_failed).count();
+    anyhow::ensure!(failed == 0, "{failed} measurements failed");
+    Ok(())
 }
 
-async fn measure(name: &str, command: &[String], conversations: u32, messages: u32) -> anyhow::Result<Figures> {
+async fn measure(command: &[String], conversations: u32, messages: u32) -> anyhow::Result<Figures> {
     let bots = conversations.div_ceil(CONVERSATIONS_PER_BOT);
     let mut platform = Platform::start(bots).await?;
     let mut client = Client::start(command, &platform.ready, bots).await?;
@@ -117,8 +141,6 @@ async fn measure(name: &str, command: &[String], conversations: u32, messages: u
     platform.carry_out(Order::Say { messages: conversations, rate: 0 }).await?;
     client.ask(Ask::Hear { messages: messages + conversations }).await?;
     Ok(Figures {
-        conversations,
-        client: name.to_owned(),
         bytes_before,
         bytes,
         notifications_per_second: notifications / took.as_secs_f64(),
@@ -145,19 +167,21 @@ impl Comparison {
             "| conversations | client | memory before | memory with them | notifications/s | own processor time for one | caught up |"
         );
         println!("|---:|---|---:|---:|---:|---:|---:|");
-        for row in &self.rows {
-            let mebibytes = |bytes: u64| bytes as f64 / f64::from(1 << 20);
-            println!(
-                "| {} | {} | {:.0} MiB | {:.0} MiB | {:.0} | {:.1} µs | {:.1} s |",
-                row.conversations,
-                row.client,
-                mebibytes(row.bytes_before),
-                mebibytes(row.bytes),
-                row.notifications_per_second,
-                row.processor_micros_per_notification,
-                row.caught_up_seconds
-            );
+        for Row { conversations, client, outcome } in &self.rows {
+            match outcome {
+                Outcome::Measured(figures) => println!("| {conversations} | {client} | {figures} |"),
+                Outcome::Failed(why) => println!("| {conversations} | {client} | failed: {why} |"),
+            }
         }
         Ok(())
+    }
+}
+
+impl fmt::Display for Figures {
+    /// The cells of a row.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { notifications_per_second: speed, processor_micros_per_notification: micros, .. } = self;
+        let [before, with] = [self.bytes_before, self.bytes].map(|bytes| bytes as f64 / f64::from(1 << 20));
+        write!(f, "{before:.0} MiB | {with:.0} MiB | {speed:.0} | {micros:.1} µs | {:.1} s", self.caught_up_seconds)
     }
 }
