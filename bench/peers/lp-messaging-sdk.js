@@ -21,7 +21,7 @@ async function bot(username) {
   });
   const conversations = [];
 
-  // The SDK reconnects after the loss of its socket, which it also reports as an error of the requests in flight.
+  // The SDK reconnects after the loss of its socket, which fails the requests in flight.
   const failIfConnected = (error) => {
     if (connection.state === sdk.ConnectionState.CONNECTED) fail(error);
   };
@@ -40,7 +40,8 @@ async function bot(username) {
   connection.on('reconnect', () => {
     for (const conversation of conversations) catchUp(conversation).catch(fail);
   });
-  connection.on('error', failIfConnected);
+  // The SDK reports warnings as errors. A message that is lost ends the measurement in any case.
+  connection.on('error', (error) => console.error(error.message));
 
   await connection.open();
   await connection.setAgentState({ agentState: sdk.AgentState.ONLINE });
