@@ -38,7 +38,7 @@ async function bot(username) {
     hold(id);
   });
   connection.on('reconnect', () => {
-    for (const conversation of conversations) catchUp(conversation).catch(fail);
+    for (const conversation of conversations) catchUp(conversation).catch(failIfConnected);
   });
   // The SDK reports warnings as errors. A message that is lost ends the measurement in any case.
   connection.on('error', (error) => console.error(error.message));
