@@ -21,13 +21,12 @@ async function bot(username) {
   });
   const conversations = [];
 
-  // The SDK reconnects after the loss of its socket, which fails the requests in flight.
-  const failIfConnected = (error) => {
-    if (connection.state === sdk.ConnectionState.CONNECTED) fail(error);
-  };
+  // The SDK reports warnings as errors, and the loss of its socket as errors of the requests in flight. A conversation or
+  // a message that is lost ends the measurement in any case.
+  const log = (error) => console.error(`${username}: ${error.message}`);
 
   connection.on('ring', (ring) => {
-    if (ring.ringState === sdk.RingState.WAITING) ring.accept().catch(failIfConnected);
+    if (ring.ringState === sdk.RingState.WAITING) ring.accept().catch(log);
   });
   connection.on('conversation', (conversation) => {
     const id = conversation.conversationId;
@@ -38,10 +37,9 @@ async function bot(username) {
     hold(id);
   });
   connection.on('reconnect', () => {
-    for (const conversation of conversations) catchUp(conversation).catch(failIfConnected);
+    for (const conversation of conversations) catchUp(conversation).catch(log);
   });
-  // The SDK reports warnings as errors. A message that is lost ends the measurement in any case.
-  connection.on('error', (error) => console.error(error.message));
+  connection.on('error', log);
 
   await connection.open();
   await connection.setAgentState({ agentState: sdk.AgentState.ONLINE });
