@@ -23,7 +23,7 @@ use crate::{
     Pressure,
     platform::{Order, Platform, Ready, said_at},
     process::{processor_time, resident_bytes},
-    report::{Latency, Run},
+    report::{Burst, Latency, Run},
 };
 
 /// The platform's limit of conversations per bot.
@@ -51,7 +51,7 @@ pub(crate) struct Scale {
 
 /// Performs one run. The time of every step is limited.
 pub(crate) async fn run(scale: Scale) -> anyhow::Result<Run> {
-    let Scale { conversations, pressure: Pressure { duration, rate, in_flight } } = scale;
+    let Scale { conversations, pressure: Pressure { duration, rate, in_flight, burst } } = scale;
     let bots = conversations.div_ceil(CONVERSATIONS_PER_BOT);
     let mut platform = Platform::start(bots).await?;
     let tertulia = start(&platform.ready, bots)?;
@@ -83,6 +83,11 @@ pub(crate) async fn run(scale: Scale) -> anyhow::Result<Run> {
     drop(stream);
 
     let commands = command(&tertulia, bots, in_flight, Duration::from_secs(u64::from(duration))).await?;
+    let reconnects = tertulia.metrics().reconnects.get();
+    let burst = match burst {
+        Some(messages) => Some(measure_burst(&tertulia, &mut platform, messages).await?),
+        None => None,
+    };
     let run = Run {
         bots,
         opening_seconds: opening.as_secs_f64(),
@@ -97,10 +102,27 @@ pub(crate) async fn run(scale: Scale) -> anyhow::Result<Run> {
         commands_failed: commands.failed,
         processor_micros_per_command: commands.used.as_secs_f64() * 1e6 / commands.done.max(1) as f64,
         command_to_answer: Latency::of(&commands.latency),
-        reconnects: tertulia.metrics().reconnects.get(),
+        reconnects,
+        burst,
     };
     tertulia.stop(Duration::from_secs(10)).await;
     Ok(run)
+}
+
+/// Sends all messages before any is received.
+async fn measure_burst(tertulia: &Tertulia, platform: &mut Platform, messages: u32) -> anyhow::Result<Burst> {
+    let mut stream = tertulia.events_within(Filter::everything().kind(EventKind::Message), STREAM);
+    sleep(REST).await;
+    let (before, reconnects) = (resident_bytes()?, tertulia.metrics().reconnects.get());
+    let begun = Instant::now();
+    hear(&mut stream, messages, platform.carry_out(Order::Say { messages, rate: 0 })).await?;
+    let took = begun.elapsed();
+    Ok(Burst {
+        messages,
+        messages_per_second: f64::from(messages) / took.as_secs_f64(),
+        grown_bytes: resident_bytes()?.saturating_sub(before),
+        reconnects: tertulia.metrics().reconnects.get() - reconnects,
+    })
 }
 
 pub(crate) fn bots_of(count: u32) -> impl Iterator<Item = ConnectionId> {

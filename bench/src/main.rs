@@ -131,6 +131,9 @@ struct Pressure {
     /// Commands in flight at the same time
     #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..))]
     in_flight: u32,
+    /// Consumers' messages that are all sent before any is received, at the end; none by default
+    #[arg(long, value_name = "N")]
+    burst: Option<u32>,
 }
 
 fn main() -> anyhow::Result<ExitCode> {
@@ -167,9 +170,11 @@ fn measure(sizes: &Sizes, pressure: Option<Pressure>) -> anyhow::Result<()> {
     for &conversations in &sizes.conversations {
         eprintln!("{conversations} conversations ...");
         let floor = apart("floor-run", &[("--conversations", conversations)])?;
-        let load = |Pressure { duration, rate, in_flight }| {
-            let options = [("--duration", duration), ("--rate", rate), ("--in-flight", in_flight)];
-            apart("run", &[&[("--conversations", conversations)], &options[..]].concat())
+        let load = |Pressure { duration, rate, in_flight, burst }| {
+            let mut options = vec![("--conversations", conversations)];
+            options.extend([("--duration", duration), ("--rate", rate), ("--in-flight", in_flight)]);
+            options.extend(burst.map(|messages| ("--burst", messages)));
+            apart("run", &options)
         };
         report.runs.push(Measured { conversations, floor, run: pressure.map(load).transpose()? });
     }

@@ -62,6 +62,22 @@ pub(crate) struct Run {
     pub(crate) command_to_answer: Latency,
     /// Lost sockets; the results are valid only without any.
     pub(crate) reconnects: u64,
+    /// Absent if no burst was wanted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) burst: Option<Burst>,
+}
+
+/// The results of messages that were all sent before any was received.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Burst {
+    pub(crate) messages: u32,
+    /// From the order to send to the last message received.
+    pub(crate) messages_per_second: f64,
+    /// The growth of the process's memory at the end of the burst.
+    pub(crate) grown_bytes: u64,
+    /// Sockets that the stand-in dropped, because too many frames waited for them.
+    pub(crate) reconnects: u64,
 }
 
 /// Formats a member of the results; `None` if it was not measured.
@@ -95,7 +111,7 @@ impl Report {
             return Ok(());
         }
         println!("{}\n", self.machine);
-        let rows: [(&str, Cell); 14] = [
+        let rows: [(&str, Cell); 16] = [
             ("conversations", |measured| Some(measured.conversations.to_string())),
             ("---", |_| Some("---:".to_owned())),
             ("bytes per conversation", |measured| Some(measured.run.as_ref()?.bytes_per_conversation.to_string())),
@@ -130,6 +146,14 @@ impl Report {
             ("commands failed / reconnects", |measured| {
                 let run = measured.run.as_ref()?;
                 Some(format!("{} / {}", run.commands_failed, run.reconnects))
+            }),
+            ("burst, messages/s", |measured| {
+                let burst = measured.run.as_ref()?.burst.as_ref()?;
+                Some(format!("{:.0} of {}", burst.messages_per_second, burst.messages))
+            }),
+            ("burst, memory / reconnects", |measured| {
+                let burst = measured.run.as_ref()?.burst.as_ref()?;
+                Some(format!("{} MiB / {}", burst.grown_bytes >> 20, burst.reconnects))
             }),
         ];
         for (name, cell) in rows {

@@ -177,7 +177,7 @@ fn usual_notification(text: &str) -> Option<Notification<'_>> {
     let (mut is_notification, mut body_kind, mut notification) = (false, None, None);
     reader.object(|reader, name| {
         match name {
-            "kind" if !is_notification => is_notification = reader.scalar()? == Scalar::Plain("notification"),
+            "kind" if !is_notification && reader.scalar()? == Scalar::Plain("notification") => is_notification = true,
             "type" if is_notification && body_kind.is_none() => {
                 let Scalar::Plain(kind) = reader.scalar()? else { return None };
                 body_kind = Some(kind);

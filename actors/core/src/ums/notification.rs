@@ -98,11 +98,7 @@ impl<'a> ConversationChanges<'a> {
     pub(super) fn read(reader: &mut JsonReader<'a>) -> Option<Self> {
         let (mut subscription_id, mut changes) = (None, None);
         reader.object(|reader, name| match name {
-            "subscriptionId" if subscription_id.is_none() => {
-                let Scalar::Plain(id) = reader.scalar()? else { return None };
-                subscription_id = Some(Text::from(id));
-                Some(())
-            }
+            "subscriptionId" if subscription_id.is_none() => set_plain(reader, &mut subscription_id),
             "changes" if changes.is_none() => {
                 let mut list = Vec::with_capacity(1);
                 reader.array(|reader| {
@@ -170,6 +166,13 @@ impl<'a> Change<'a> {
         let state: State = serde_json::from_str(self.result?.get()).ok()?;
         Some(state.conversation_details.meta_data_last_update_ts)
     }
+}
+
+/// Reads a string without escapes.
+fn set_plain<'a>(reader: &mut JsonReader<'a>, text: &mut Option<Text<'a>>) -> Option<()> {
+    let Scalar::Plain(plain) = reader.scalar()? else { return None };
+    *text = Some(plain.into());
+    Some(())
 }
 
 /// Returns the id of a state that begins with it, as usual, in the usual form.
@@ -248,17 +251,33 @@ struct Batch<'a> {
 struct Records<'a>(#[serde(borrow, deserialize_with = "lenient::one_or_many")] Vec<MessageRecord<'a>>);
 
 impl<'a> Messages<'a> {
-    /// Reads one record in its usual form. `None` if it must be read by [`Self::read`].
-    fn read_record(reader: &mut JsonReader<'a>) -> Option<Self> {
+    /// Reads either form as it usually is. `None` if it must be read by [`Self::read`].
+    fn read_usual(reader: &mut JsonReader<'a>) -> Option<Self> {
         let start = reader.at();
-        // A batch names its dialog for all records, and a record may have the time of a batch.
+        let (mut dialog_id, mut conversation_id, mut sent_ts, mut changes) = (None, None, None, None);
         reader.object(|reader, name| match name {
-            "changes" | "sentTs" => None,
+            "dialogId" if dialog_id.is_none() => set_plain(reader, &mut dialog_id),
+            "conversationId" if conversation_id.is_none() => set_plain(reader, &mut conversation_id),
+            "sentTs" if sent_ts.is_none() => {
+                let Scalar::Integer(time) = reader.scalar()? else { return None };
+                sent_ts = Some(Timestamp(time));
+                Some(())
+            }
+            "changes" if changes.is_none() => {
+                let list: &mut Vec<MessageRecord<'a>> = changes.insert(Vec::with_capacity(1));
+                reader.array(|reader| {
+                    list.push(serde_json::from_str(reader.value()?).ok()?);
+                    Some(())
+                })
+            }
+            "dialogId" | "conversationId" | "sentTs" | "changes" => None,
             _ => reader.value().map(|_| ()),
         })?;
-        let record: MessageRecord<'a> = serde_json::from_str(reader.since(start)?).ok()?;
-        let (dialog_id, conversation_id) = (record.dialog_id.clone(), record.conversation_id.clone());
-        Some(Self { dialog_id, conversation_id, sent_ts: None, records: vec![record] })
+        let records = match changes {
+            Some(records) => records,
+            None => vec![serde_json::from_str(reader.since(start)?).ok()?],
+        };
+        Some(Self { dialog_id, conversation_id, sent_ts, records })
     }
 
     /// Accepts either form on either socket (protocol [§6.2](crate::protocol#62)): a batch has `changes`; otherwise it
@@ -325,7 +344,7 @@ impl<'a> Notification<'a> {
         match last_part(kind) {
             "ExConversationChangeNotification" => ConversationChanges::read(reader).map(Self::Conversations),
             "OnlineEventDistribution" | "MessagingEventNotification" => {
-                Messages::read_record(reader).map(Self::Messages)
+                Messages::read_usual(reader).map(Self::Messages)
             }
             _ => None,
         }
