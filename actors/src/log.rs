@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use crate::{
     engine::{AfterCommit, Change, CommitError, Committed, Journal, Loggable, Step},
     metrics::Metrics,
-    subscriber::{Event, EventData, Origin, RoutingTable},
+    subscriber::{Event, EventData, Offering, Origin, RoutingTable},
 };
 
 /// What an event belongs to.
@@ -189,7 +189,8 @@ impl Log {
         let events = named.iter().map(|(event, _)| Arc::clone(event) as Arc<dyn Loggable>).collect();
         self.journal.append(Step { acting: self.acting(&origin.connection), events, changes, then });
         for (event, _) in named.iter().filter(|(_, is_wanted)| *is_wanted) {
-            for offering in routes.offerings(event, &self.metrics.events_missed) {
+            for route in routes.of(event) {
+                let offering = Offering::new(route, event, &self.metrics.events_missed);
                 // What a connection says about itself must not pass, or be passed by, events of its conversations.
                 if event.sequence.is_some() { offering.make_soon() } else { offering.make_now() }
             }

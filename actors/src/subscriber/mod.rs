@@ -23,3 +23,4 @@ pub(crate) use route::Delivery;
 pub(crate) use routing::RoutingTable;
 pub use routing::Subscription;
 pub use stream::{EventStream, LaggedError};
+pub(crate) use turn::Offering;

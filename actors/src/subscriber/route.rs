@@ -10,11 +10,10 @@ use std::{
 };
 
 use actix::Recipient;
-use prometheus_client::metrics::counter::Counter;
 use tertulia_core::id::{ConnectionId, ConversationId};
 use tokio::sync::mpsc;
 
-use super::{Event, EventData, Filter, turn::Offering};
+use super::{Event, EventData, Filter};
 use crate::supervision::{Depth, DepthPermit};
 
 /// An event on its way to a subscriber's actor. It occupies a place in the subscriber's queue until it is dropped.
@@ -42,7 +41,7 @@ pub(super) enum Target {
 }
 
 /// The route to one subscriber.
-pub(super) struct Route {
+pub(crate) struct Route {
     number: u64,
     filter: Filter,
     target: Target,
@@ -103,15 +102,9 @@ impl Routes {
         self.wanting(connection, conversation, data).next().is_some()
     }
 
-    /// Returns the event on its way to each subscriber whose filter accepts it. `missed` counts the subscribers that miss
-    /// it.
-    pub(crate) fn offerings<'r>(
-        &'r self,
-        event: &'r Arc<Event>,
-        missed: &'r Counter,
-    ) -> impl Iterator<Item = Offering> + 'r {
-        let routes = self.wanting(&event.origin.connection, event.conversation.as_ref(), &event.data);
-        routes.map(|route| Offering { route: Arc::clone(route), event: Arc::clone(event), missed: missed.clone() })
+    /// Returns the routes whose filters accept the event.
+    pub(crate) fn of<'r>(&'r self, event: &'r Event) -> impl Iterator<Item = &'r Arc<Route>> {
+        self.wanting(&event.origin.connection, event.conversation.as_ref(), &event.data)
     }
 }
 

@@ -6,7 +6,7 @@ use std::{
 };
 
 use actix::Actor;
-use futures_util::future::LocalBoxFuture;
+use futures_util::{FutureExt as _, future::LocalBoxFuture};
 use serde_json::{
     Value, json,
     value::{RawValue, to_raw_value},
@@ -282,4 +282,30 @@ async fn what_a_sink_panics_on_goes_to_the_dead_letters_and_the_queue_goes_on_un
         assert_eq!(letter.subscriber.as_deref(), Some("test"));
         assert_eq!(letter.conversation, Some(table.conversation.clone()));
     }
+}
+
+#[actix_rt::test]
+async fn an_event_of_a_connection_does_not_pass_those_of_its_conversations() {
+    let table = Table::new();
+    let mut stream = table.stream(Filter::everything(), 10);
+    table.publish(1);
+    table.publish(2);
+    assert!(stream.next().now_or_never().is_none(), "they are offered at the end of the turn");
+    table.log.publish(&table.origin, Subject::Connection, EventData::Connected {});
+    table.publish(3);
+    let mut sequences = Vec::new();
+    for _ in 0..4 {
+        let event = timeout(PATIENCE, stream.next()).await.unwrap().unwrap().unwrap();
+        sequences.push(event.sequence);
+    }
+    assert_eq!(sequences, [Some(1), Some(2), None, Some(3)]);
+}
+
+#[test]
+fn outside_of_an_arbiter_an_event_is_offered_at_once() {
+    let table = Table::new();
+    let mut stream = table.stream(Filter::everything(), 10);
+    table.publish(1);
+    let event = stream.next().now_or_never().expect("it is there").unwrap().unwrap();
+    assert_eq!(event.sequence, Some(1));
 }

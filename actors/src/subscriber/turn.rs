@@ -19,10 +19,10 @@ thread_local! {
 
 /// An event on its way to a subscriber.
 pub(crate) struct Offering {
-    pub(super) route: Arc<Route>,
-    pub(super) event: Arc<Event>,
+    route: Arc<Route>,
+    event: Arc<Event>,
     /// Counts the event if the subscriber misses it.
-    pub(super) missed: Counter,
+    missed: Counter,
 }
 
 /// What waits for the end of this thread's turn.
@@ -40,6 +40,10 @@ impl Drop for Turn {
 }
 
 impl Offering {
+    pub(crate) fn new(route: &Arc<Route>, event: &Arc<Event>, missed: &Counter) -> Self {
+        Self { route: Arc::clone(route), event: Arc::clone(event), missed: missed.clone() }
+    }
+
     /// Offers the event now. Events that wait for the end of the turn are offered before it.
     pub(crate) fn make_now(self) {
         end_turn();
