@@ -63,13 +63,15 @@ pub(crate) async fn job(running: &Running, id: &str) -> Value {
     answer.json
 }
 
-/// Waits until a job is as wanted.
+/// Waits until a job is as wanted. While its node still loads the jobs of another one, the service says so.
 pub(crate) async fn until(running: &Running, id: &str, wanted: impl Fn(&Value) -> bool) -> Value {
     let reached = async {
         loop {
-            let job = job(running, id).await;
-            if wanted(&job) {
-                return job;
+            let answer = running.get(&format!("/v1/bulk/{id}")).await;
+            let is_loading = answer.status == 503 && answer.json["code"] == "not-connected";
+            assert!(is_loading || answer.status == 200, "{}", answer.text);
+            if answer.status == 200 && wanted(&answer.json) {
+                return answer.json;
             }
             sleep(LOOK_EVERY).await;
         }
