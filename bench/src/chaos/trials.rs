@@ -1,4 +1,4 @@
-//! Runs the trials, several at the same time and each in its own directory. Keeps the directories of those that fail.
+//! Runs trials, several at the same time. Each trial has a directory of its own, which is kept if the trial fails.
 
 use std::{
     fs,
