@@ -470,6 +470,29 @@ describe('in front of a staged gateway', () => {
     assert.equal(stage.streams, 1);
   });
 
+  test('the messages of a conversation are queried once an agent sees it, because a consumer cannot', async () => {
+    await staged({ conversations: 5 });
+    const { opened: row, connections } = stage.scene;
+    const own = `/v1/conversations/${row.conversationId}`;
+    connections.push({ ...connections[0], id: 'visitor', role: 'consumer' });
+    const agent = row.connection;
+    row.connection = 'visitor';
+    const { page } = await opened({ hash: '#/conversations' });
+    await page.locator('.list-row.conversation').first().waitFor();
+    const members = page.waitForResponse((response) => new URL(response.url()).pathname === own);
+    await page.evaluate((id) => (location.hash = `#/conversations/${id}`), row.conversationId);
+    await members;
+    await page.locator('.pane dd').getByText('visitor').waitFor();
+    assert.ok(stage.addresses.every((address) => !address.startsWith(`${own}/messages`)));
+
+    row.connection = agent;
+    const messages = page.waitForResponse((response) => new URL(response.url()).pathname === `${own}/messages`);
+    const data = { dialogId: 'main', skillId: 'another skill' };
+    const options = { connection: agent, subject: row.conversationId, time: Date.now(), data };
+    await stage.send([event(stage.scene, stage.next(), 'transfer-skill', options)]);
+    assert.equal((await messages).status(), 200);
+  });
+
   test('the theme follows the system until somebody chooses one, which is kept', async () => {
     await staged({ conversations: 5 });
     const { page } = await opened({ colorScheme: 'dark' });

@@ -4,7 +4,7 @@ use actix_web::http::{StatusCode, header};
 use serde::Deserialize;
 use tertulia_actors::{
     ConnectionHandle,
-    connection::ConnectionStatus,
+    connection::{ConnectionStatus, Role},
     conversation::ConversationHandle,
     core::{
         id::{ConnectionId, ConversationId},
@@ -25,17 +25,25 @@ pub(in crate::gateway) struct Through {
     pub(in crate::gateway) connection: Option<ConnectionId>,
 }
 
-/// The conversation on each connection that sees it, or only on the requested connection.
+/// The conversation on each connection that sees it, or only on the requested connection. Consumers' connections come
+/// last, because a consumer sees and can do less: no private messages, no history.
 pub(super) fn find_all(
     caller: &Caller,
     id: &ConversationId,
     through: Through,
 ) -> Result<Vec<ConversationHandle>, Problem> {
+    let seen_by = |connection| Some((connection, caller.conversation(connection, id)?));
     let candidates = caller.candidates(through.connection.as_ref())?;
-    Ok(candidates.iter().filter_map(|connection| caller.conversation(connection, id)).collect())
+    let mut found: Vec<_> = candidates.iter().filter_map(seen_by).collect();
+    if found.len() > 1 {
+        found.sort_by_cached_key(|(connection, _)| {
+            matches!(connection.role(), Some(Role::Consumer | Role::Connector))
+        });
+    }
+    Ok(found.into_iter().map(|(_, conversation)| conversation).collect())
 }
 
-/// The conversation for reading. All connections see the same conversation, so any of them will do.
+/// The conversation for reading, as the connection sees it that sees most.
 pub(super) fn find_to_look(
     caller: &Caller,
     id: &ConversationId,

@@ -132,16 +132,15 @@ async fn history(
         return Err(Problem::bad_request("a sequence must be at most 9223372036854775807"));
     }
     let command = Command::QueryMessages { dialog, range: MessageRange { from, to, max } };
-    let mut last = None;
+    let mut failed = None;
     for handle in find_all(&caller, &id, Through { connection })? {
         match handle.perform_as(new_key(), command.clone(), PATIENCE).await {
             Ok(done) => return Ok(Json(History { items: done.messages })),
-            // Another connection may be able to read the history.
-            Err(failure) if failure.code() == "not-supported" || failure == ConversationError::NotConnected => {
-                last = Some(failure);
-            }
+            // Another connection may be able to read the history. If none is, the caller learns that one could later.
+            Err(ConversationError::NotConnected) => failed = Some(ConversationError::NotConnected),
+            Err(failure) if failure.code() == "not-supported" => failed = failed.or(Some(failure)),
             Err(failure) => return Err(failure.into()),
         }
     }
-    Err(last.map_or_else(|| not_found(&caller, &id), Problem::from))
+    Err(failed.map_or_else(|| not_found(&caller, &id), Problem::from))
 }

@@ -136,4 +136,6 @@ async fn the_history_is_read_by_a_connection_that_can() {
     assert_eq!(texts(&running.get(&path).await.json), ["hi"]);
     let answer = running.get(&format!("{path}?connection=ann")).await;
     assert_eq!(answer.problem(), (422, "not-supported"));
+    let seen = running.get(&format!("/v1/conversations/{id}")).await;
+    assert_eq!(seen.json["connection"], "bots-1", "an agent sees more than a consumer");
 }

@@ -36,15 +36,16 @@ export class Timeline {
   #onChange;
   loader;
   #messages;
+  #isConsumer;
 
-  /** `newest` promises the cursor of the newest event. */
-  constructor(id, { newest, onChange }) {
+  /** `newest` promises the cursor of the newest event; `isConsumer` tells whether a connection is a consumer's. */
+  constructor(id, { newest, isConsumer, onChange }) {
     this.id = id;
+    this.#isConsumer = isConsumer;
     this.#onChange = onChange;
     this.loader = new Loader((signal) => this.#load(signal), { least: 1000, onChange });
     this.#messages = new Loader((signal) => this.#loadMessages(signal), { least: 1000, onChange });
     this.loader.request();
-    this.#messages.request();
     newest.then((cursor) => this.#follow(cursor));
     // Reads the members that no event reports.
     this.#refresh = setInterval(() => this.loader.request(), 15_000);
@@ -75,6 +76,12 @@ export class Timeline {
 
   async #load(signal) {
     this.members = await get(`v1/conversations/${encodeURIComponent(this.id)}`, {}, signal);
+    if (!this.#messages.loaded) this.#requestMessages();
+  }
+
+  /** Only agents can query messages, and the members come through an agent's connection if there is one. */
+  #requestMessages() {
+    if (this.members && !this.#isConsumer(this.members.connection)) this.#messages.request();
   }
 
   async #loadMessages(signal) {
@@ -88,7 +95,7 @@ export class Timeline {
     // The stream reported a gap: everything is read again.
     if (!event.subject) {
       this.loader.request();
-      this.#messages.request();
+      this.#requestMessages();
       return;
     }
     if (type === 'message') {

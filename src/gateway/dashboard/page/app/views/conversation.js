@@ -38,6 +38,7 @@ export class ConversationPane {
     this.#model = model;
     this.#timeline = new Timeline(id, {
       newest: model.overview.first.then((overview) => overview.journal.newest),
+      isConsumer: (connection) => model.fleet.connections.get(connection)?.role === 'consumer',
       onChange: () => model.changed(),
     });
     this.#head = { stage: stateElement(), title: el('h1', { tabindex: -1, class: 'id', text: id }) };
