@@ -3,17 +3,20 @@
 use std::{rc::Rc, sync::Arc};
 
 use actix::{Actor, ActorContext, Context, Handler, Supervised};
+use bytes::Bytes;
 use tertulia_core::{
     command::Identity,
-    conversation::{Arrival, Conversation as Model, ConversationEvent, Message, Outcome, Participant, Reception},
+    conversation::{
+        Arrival, Conversation as Model, ConversationEvent, Message, Outcome, Participant, Reception, StateError,
+    },
     id::{CommandKey, ConversationId, DialogId, ExternalConsumerId},
-    ums::{Frame, Notification, ParticipantRole},
+    ums::{Frame, Messages, Notification, ParticipantRole},
     webhook::ChatStateWindow,
 };
 
 use super::{
-    CameBack, ChildNotice, ChildReport, ConversationError, ConversationHandle, HandleRequest, Leave, LinkFailed,
-    LinkLost, LinkReady, RecordsArrived, Rest, StateArrived, Upstream,
+    CameBack, ChildNotice, ChildReport, ConversationError, ConversationHandle, FramePermit, HandleRequest, Leave,
+    LinkFailed, LinkLost, LinkReady, RecordsArrived, Rest, StateArrived, Upstream,
     command_queue::CommandQueue,
     handling::Handling,
     history::Histories,
@@ -151,10 +154,14 @@ impl Conversation {
         }
     }
 
+    /// Gives a frame back to the connection, which decodes it as a whole.
+    fn give_back(&self, frame: Bytes, place: FramePermit) {
+        let (conversation, notice) = (self.model.id().clone(), ChildNotice::Misread { frame, place });
+        self.upstream.parent.do_send(ChildReport { conversation, notice });
+    }
+
     /// Applies the records of a frame that belong to this conversation, and checks whether they are the awaited replay.
-    fn take_records(&mut self, frame: &[u8], ctx: &mut Context<Self>) {
-        let Ok(text) = std::str::from_utf8(frame) else { return };
-        let Ok(Frame::Notification(Notification::Messages(messages))) = Frame::decode(text) else { return };
+    fn take_records(&mut self, messages: &Messages<'_>, ctx: &mut Context<Self>) {
         let batch_dialog = messages.dialog_id.as_ref();
         let mut highest: Option<(DialogId, u64)> = None;
         let lowest = messages.records.iter().filter_map(|record| record.sequence).min();
@@ -250,12 +257,12 @@ impl Supervised for Conversation {
 impl Handler<StateArrived> for Conversation {
     type Result = ();
 
-    fn handle(&mut self, StateArrived { raw, place }: StateArrived, ctx: &mut Self::Context) {
+    fn handle(&mut self, StateArrived { raw, presumed_in, place }: StateArrived, ctx: &mut Self::Context) {
         self.handling(Handling::State(raw.clone()));
         let received = std::str::from_utf8(&raw).map(|text| self.model.receive_state(text));
         let metrics = &self.upstream.metrics;
-        match received {
-            Ok(Ok(reception)) => {
+        match (received, presumed_in) {
+            (Ok(Ok(reception)), _) => {
                 match reception.outcome {
                     Outcome::Processed => metrics.state_notifications_processed.inc(),
                     Outcome::Ignored | Outcome::Contradicting => metrics.state_notifications_ignored.inc(),
@@ -266,12 +273,17 @@ impl Handler<StateArrived> for Conversation {
                 self.amend_note();
                 self.next_command(ctx);
             }
-            Ok(Err(error)) => {
+            // Perhaps more than the state, or less: then the frame has another form than was presumed.
+            (Ok(Err(StateError::Malformed { .. })), Some(frame)) => {
+                self.handled();
+                return self.give_back(frame, place);
+            }
+            (Ok(Err(error)), _) => {
                 metrics.state_notifications_malformed.inc();
                 tracing::warn!(connection = %self.upstream.origin.connection, %error, "a state cannot be read");
                 self.dead_letter_state(error.to_string(), &raw);
             }
-            Err(error) => {
+            (Err(error), _) => {
                 metrics.state_notifications_malformed.inc();
                 self.dead_letter_state(error.to_string(), &raw);
             }
@@ -287,7 +299,12 @@ impl Handler<RecordsArrived> for Conversation {
 
     fn handle(&mut self, RecordsArrived { frame, place }: RecordsArrived, ctx: &mut Self::Context) {
         self.handling(Handling::Records(frame.clone()));
-        self.take_records(&frame, ctx);
+        let decoded = std::str::from_utf8(&frame).ok().and_then(|text| Frame::decode(text).ok());
+        let Some(Frame::Notification(Notification::Messages(messages))) = decoded else {
+            self.handled();
+            return self.give_back(frame.clone(), place);
+        };
+        self.take_records(&messages, ctx);
         self.handled();
         self.conclude_arrival(place);
         self.fairness.take_turns(ctx);

@@ -128,10 +128,12 @@ impl Drop for Held {
 #[rtype(result = "()")]
 pub(crate) struct StateArrived {
     pub(crate) raw: Bytes,
+    /// The frame, if the end of the state in it is only presumed ([`StateFrame`](tertulia_core::ums::StateFrame)).
+    pub(crate) presumed_in: Option<Bytes>,
     pub(crate) place: FramePermit,
 }
 
-/// A frame with records of this conversation.
+/// A frame with records of this conversation, perhaps not decoded yet.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(crate) struct RecordsArrived {

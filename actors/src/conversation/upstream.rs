@@ -3,6 +3,7 @@
 use std::{cell::Cell, sync::Arc};
 
 use actix::{Message, Recipient};
+use bytes::Bytes;
 use tertulia_core::{
     command::Limits,
     conversation::HistoryStart,
@@ -10,7 +11,7 @@ use tertulia_core::{
     ums::Dialect,
 };
 
-use super::{Directory, Drill, Leave, Salvage};
+use super::{Directory, Drill, FramePermit, Leave, Salvage};
 use crate::{
     dead_letters::DeadLetters,
     engine::Journal,
@@ -80,6 +81,8 @@ pub(crate) enum ChildNotice {
     /// The conversation has this dialog besides MAIN, whose records may arrive without the conversation's id
     /// ([MS-9](crate::rules#ms-9)).
     Dialog(DialogId),
+    /// A frame that the conversation cannot read: more was presumed of it than it is.
+    Misread { frame: Bytes, place: FramePermit },
     /// The reply to the question whether the conversation may be unloaded.
     Rested { may_sleep: bool },
 }

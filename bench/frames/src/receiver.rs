@@ -5,7 +5,7 @@ use std::{collections::HashMap, hint::black_box};
 use tertulia_core::{
     conversation::{Conversation, HistoryStart},
     id::ConversationId,
-    ums::{Change, Dialect, Frame, FrameFingerprint, Messages, Notification, RepeatedFrames},
+    ums::{Dialect, Frame, FrameFingerprint, Notification, RecordsAddress, RepeatedFrames, StateFrame},
 };
 
 /// What a connection and its conversations know of the frames that arrived.
@@ -29,8 +29,8 @@ impl Receiver {
         self.conversations.get(id)
     }
 
-    /// Takes a frame from its bytes to the events of its conversations. Returns the number of events. Drops the events,
-    /// and everything in a frame that is not for a known conversation.
+    /// Takes a usual frame from its bytes to the events of its conversation. Returns the number of events. Drops the
+    /// events, and every frame that is not usual or not for a known conversation.
     pub fn receive(&mut self, frame: &[u8]) -> usize {
         let fingerprint = FrameFingerprint::of(frame);
         let Self { repeated, conversations } = self;
@@ -38,30 +38,18 @@ impl Receiver {
             return receive_state(conversations, id, state);
         }
         let Ok(text) = str::from_utf8(frame) else { return 0 };
-        match Frame::decode(text) {
-            Ok(Frame::Notification(Notification::Conversations(changes))) => {
-                let mut events = 0;
-                for (id, state) in changes.changes.iter().filter_map(state_of) {
-                    events += receive_state(conversations, &id, state);
-                    repeated.note(fingerprint, frame, &id, state);
-                }
-                events
-            }
-            Ok(Frame::Notification(Notification::Messages(messages))) => {
-                receive_records(conversations, &messages, text)
-            }
-            _ => 0,
+        if let Some(StateFrame { conversation_id, state, .. }) = StateFrame::read(text) {
+            let id = ConversationId::from(&conversation_id);
+            repeated.note(fingerprint, frame, &id, state.get().as_bytes());
+            return receive_state(conversations, &id, state.get().as_bytes());
         }
+        RecordsAddress::read(text).map_or(0, |address| receive_records(conversations, &address, text))
     }
 
     /// Takes frames in order. Returns the number of events.
     pub fn receive_all(&mut self, frames: &[String]) -> usize {
         frames.iter().map(|frame| self.receive(frame.as_bytes())).sum()
     }
-}
-
-fn state_of<'a>(change: &Change<'a>) -> Option<(ConversationId, &'a [u8])> {
-    Some((ConversationId::from(&change.conversation_id()?), change.result?.get().as_bytes()))
 }
 
 fn receive_state(
@@ -73,17 +61,14 @@ fn receive_state(
     black_box(conversation.receive_state(state)).map_or(0, |reception| reception.events.len())
 }
 
-/// A connection decodes a frame of records to find their conversation, which decodes the frame again.
+/// A connection finds the conversation of records, which decodes them.
 fn receive_records(
     conversations: &mut HashMap<ConversationId, Conversation>,
-    messages: &Messages<'_>,
+    address: &RecordsAddress<'_>,
     frame: &str,
 ) -> usize {
-    let first = messages.records.first();
-    let conversation = first.and_then(|record| record.conversation_id.as_ref()).or(messages.conversation_id.as_ref());
-    let dialog = first.and_then(|record| record.dialog_id.as_ref()).or(messages.dialog_id.as_ref());
     // The id of MAIN is the conversation's.
-    let id = conversation.or(dialog).and_then(ConversationId::from_wire);
+    let id = address.conversation_id.as_ref().or(address.dialog_id.as_ref()).and_then(ConversationId::from_wire);
     let Some(conversation) = id.and_then(|id| conversations.get_mut(&id)) else { return 0 };
     let Ok(Frame::Notification(Notification::Messages(messages))) = Frame::decode(frame) else { return 0 };
     let batch_dialog = messages.dialog_id.as_deref();

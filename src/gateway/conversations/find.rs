@@ -36,9 +36,7 @@ pub(super) fn find_all(
     let candidates = caller.candidates(through.connection.as_ref())?;
     let mut found: Vec<_> = candidates.iter().filter_map(seen_by).collect();
     if found.len() > 1 {
-        found.sort_by_cached_key(|(connection, _)| {
-            matches!(connection.role(), Some(Role::Consumer | Role::Connector))
-        });
+        found.sort_by_cached_key(|(connection, _)| matches!(connection.role(), Some(Role::Consumer | Role::Connector)));
     }
     Ok(found.into_iter().map(|(_, conversation)| conversation).collect())
 }

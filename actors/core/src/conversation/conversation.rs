@@ -16,7 +16,7 @@ use crate::{
     id::{ConversationId, DialogId, ExternalConsumerId, UserId},
     note::{Unshown, WrittenNote},
     time::Timestamp,
-    ums::{Dialect, DialogType, SectionMeanings},
+    ums::{Dialect, DialogType, SectionMeanings, SectionTexts},
 };
 
 /// A conversation with this many dialogs drops records of unknown dialogs. If a state takes it above this number, the
@@ -106,6 +106,9 @@ pub(super) struct Hashes {
     /// state is then decoded as a whole.
     #[serde(skip)]
     pub(super) sections: SectionMeanings,
+    /// Of the texts of its larger sections. Not part of a snapshot either.
+    #[serde(skip)]
+    pub(super) texts: SectionTexts,
 }
 
 impl Conversation {

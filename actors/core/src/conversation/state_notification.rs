@@ -36,7 +36,7 @@ impl Conversation {
         if self.repeats_text(text) {
             return Ok(self.ignored());
         }
-        if let Some(state) = SectionedState::read(raw)
+        if let Some(state) = SectionedState::read(raw, &mut self.hashes.texts)
             && let Some(received) = self.receive_sectioned(state, text)
         {
             return received;
@@ -81,7 +81,7 @@ impl Conversation {
         let unchanged = if is_newer { sections.same_as(&self.hashes.sections) } else { Unchanged::default() };
         let (state, details) = sectioned.decode(unchanged)?;
         let sections = if is_newer { sections } else { SectionMeanings::default() };
-        self.hashes = Hashes { meaning, text, repeated_text: text, sections };
+        self.hashes = Hashes { meaning, text, repeated_text: text, sections, texts: self.hashes.texts };
         Some(Ok(self.accept(&state, &details, age, unchanged)))
     }
 
@@ -113,7 +113,8 @@ impl Conversation {
             self.hashes.repeated_text = text;
             return Ok(self.ignored());
         }
-        self.hashes = Hashes { meaning, text, repeated_text: text, sections: SectionMeanings::default() };
+        let (sections, texts) = (SectionMeanings::default(), self.hashes.texts);
+        self.hashes = Hashes { meaning, text, repeated_text: text, sections, texts };
         Ok(self.accept(&state, &details, age, Unchanged::default()))
     }
 

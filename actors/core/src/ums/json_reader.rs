@@ -49,6 +49,18 @@ impl<'a> JsonReader<'a> {
         self.text.get(start..self.at)
     }
 
+    /// Returns the next bytes without reading them. `None` if there are fewer, or the last character would be cut.
+    #[inline]
+    pub(crate) fn next_bytes(&self, length: usize) -> Option<&'a str> {
+        self.text.get(self.at..self.at.checked_add(length)?)
+    }
+
+    /// Moves over `text`, which is next and of which the caller knows that it is one value.
+    #[inline]
+    pub(crate) fn pass(&mut self, text: &str) {
+        self.at += text.len();
+    }
+
     /// Returns whether nothing but white space is left.
     pub(crate) fn is_at_end(&mut self) -> bool {
         self.next_byte().is_none() && self.at == self.text.len()
@@ -188,16 +200,17 @@ impl<'a> JsonReader<'a> {
     /// Reads a member's name, which must have no escapes, and the colon.
     #[inline]
     fn name(&mut self) -> Option<&'a str> {
-        self.expect(b'"')?;
-        let start = self.at;
-        self.at = plain_end(self.text.as_bytes(), start)?;
-        let name = self.since(start)?;
-        if self.text.as_bytes().get(self.at) != Some(&b'"') {
+        if self.next_byte()? != b'"' {
             return None;
         }
-        self.at += 1;
+        let start = self.at + 1;
+        let (end, byte) = plain_end(self.text.as_bytes(), start)?;
+        if byte != b'"' {
+            return None;
+        }
+        self.at = end + 1;
         self.expect(b':')?;
-        Some(name)
+        self.text.get(start..end)
     }
 
     #[inline]
@@ -208,6 +221,12 @@ impl<'a> JsonReader<'a> {
     /// Moves over white space to the next byte and returns it.
     #[inline]
     fn next_byte(&mut self) -> Option<u8> {
+        let byte = *self.text.as_bytes().get(self.at)?;
+        if byte > b' ' { Some(byte) } else { self.after_space() }
+    }
+
+    #[cold]
+    fn after_space(&mut self) -> Option<u8> {
         loop {
             match *self.text.as_bytes().get(self.at)? {
                 b' ' | b'\t' | b'\n' | b'\r' => self.at += 1,
@@ -220,12 +239,12 @@ impl<'a> JsonReader<'a> {
     #[inline]
     fn string(&mut self) -> Option<Scalar<'a>> {
         let start = self.at + 1;
-        self.at = plain_end(self.text.as_bytes(), start)?;
-        match self.text.as_bytes().get(self.at)? {
+        let (end, byte) = plain_end(self.text.as_bytes(), start)?;
+        self.at = end;
+        match byte {
             b'"' => {
-                let plain = self.since(start)?;
                 self.at += 1;
-                Some(Scalar::Plain(plain))
+                self.text.get(start..end).map(Scalar::Plain)
             }
             b'\\' => self.escaped(start - 1),
             _ => None,
@@ -255,7 +274,7 @@ impl<'a> JsonReader<'a> {
                 },
                 _ => return None,
             }
-            self.at = plain_end(bytes, self.at)?;
+            self.at = plain_end(bytes, self.at)?.0;
         }
     }
 
@@ -316,30 +335,34 @@ impl<'a> JsonReader<'a> {
     }
 }
 
-/// Returns the place of the first quote, backslash or control character from `at` on.
+/// Returns the first quote, backslash or control character from `at` on, and its place before it.
 ///
 /// Eight bytes are looked at together, because most of a frame is inside of strings.
 #[inline]
-fn plain_end(bytes: &[u8], mut at: usize) -> Option<usize> {
+fn plain_end(bytes: &[u8], mut at: usize) -> Option<(usize, u8)> {
     const ONES: u64 = u64::MAX / 0xff;
     const HIGHEST: u64 = ONES << 7;
     // The highest bit of each byte that is zero, and perhaps of bytes above it; the lowest one is right.
     let zero = |word: u64| word.wrapping_sub(ONES) & !word;
     while let Some(eight) = bytes.get(at..).and_then(|rest| rest.first_chunk()) {
         let word = u64::from_le_bytes(*eight);
-        let quote = zero(word ^ (ONES * u64::from(b'"')));
         let backslash = zero(word ^ (ONES * u64::from(b'\\')));
-        let control = word.wrapping_sub(ONES * 0x20) & !word;
-        let found = (quote | backslash | control) & HIGHEST;
+        // With this bit turned, the quote follows the control characters, and the space and what follows stay above.
+        let turned = word ^ (ONES * 0x02);
+        let quote_or_control = turned.wrapping_sub(ONES * 0x21) & !turned;
+        let found = (backslash | quote_or_control) & HIGHEST;
         if found != 0 {
-            return Some(at + found.trailing_zeros() as usize / 8);
+            let place = found.trailing_zeros() as usize / 8;
+            return Some((at + place, eight[place & 7]));
         }
         at += 8;
     }
-    while !matches!(bytes.get(at)?, b'"' | b'\\' | 0..0x20) {
-        at += 1;
+    loop {
+        match *bytes.get(at)? {
+            byte @ (b'"' | b'\\' | 0..0x20) => return Some((at, byte)),
+            _ => at += 1,
+        }
     }
-    Some(at)
 }
 
 #[cfg(test)]

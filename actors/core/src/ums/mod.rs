@@ -30,6 +30,7 @@ mod state_sections;
 mod tests;
 mod text;
 mod unlisted;
+mod usual_frame;
 
 pub use cobrowse::CobrowseSession;
 pub use conversation_change::{
@@ -65,6 +66,7 @@ pub use request_body::{
 pub use response::{AnswerError, SignedQuery, SignedUrl};
 pub use routing::{Ring, RoutingTask};
 pub use secure_form::{SecureFormInvitation, SecureFormSubmission};
-pub(crate) use state_sections::{SectionMeanings, SectionedState, Unchanged};
+pub(crate) use state_sections::{SectionMeanings, SectionTexts, SectionedState, Unchanged};
 pub use text::Text;
 pub use unlisted::Unlisted;
+pub use usual_frame::{RecordsAddress, StateFrame};

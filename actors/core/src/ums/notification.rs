@@ -70,26 +70,44 @@ pub struct Change<'a> {
 
 /// A state as sent: the text of one JSON value, borrowed from the frame.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub struct StateText<'a>(&'a str);
+pub struct StateText<'a> {
+    text: &'a str,
+    is_presumed: bool,
+}
 
 impl<'a> StateText<'a> {
     /// The text.
     #[must_use]
     pub fn get(self) -> &'a str {
-        self.0
+        self.text
+    }
+
+    /// Whether the end of the state is only presumed: the text may be no JSON value. So it is in a
+    /// [`StateFrame`](super::StateFrame).
+    #[must_use]
+    pub fn is_presumed(self) -> bool {
+        self.is_presumed
+    }
+
+    pub(super) fn known(text: &'a str) -> Self {
+        Self { text, is_presumed: false }
+    }
+
+    pub(super) fn presumed(text: &'a str) -> Self {
+        Self { text, is_presumed: true }
     }
 }
 
 impl fmt::Debug for StateText<'_> {
     /// Only the length, because a state contains message text, which is never logged.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "StateText({} bytes)", self.0.len())
+        write!(f, "StateText({} bytes)", self.text.len())
     }
 }
 
 impl<'de: 'a, 'a> Deserialize<'de> for StateText<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        <&'de RawValue>::deserialize(deserializer).map(|raw| Self(raw.get()))
+        <&'de RawValue>::deserialize(deserializer).map(|raw| Self::known(raw.get()))
     }
 }
 
@@ -125,7 +143,7 @@ impl<'a> Change<'a> {
                 Some(())
             }
             "result" if result.is_none() && reader.kind()? == Kind::Object => {
-                result = Some(StateText(reader.value()?));
+                result = Some(StateText::known(reader.value()?));
                 Some(())
             }
             "type" | "result" => None,
@@ -250,6 +268,13 @@ struct Batch<'a> {
 #[serde(transparent)]
 struct Records<'a>(#[serde(borrow, deserialize_with = "lenient::one_or_many")] Vec<MessageRecord<'a>>);
 
+impl Messages<'_> {
+    /// Returns whether a notification of this type contains records ([§6.2](crate::protocol#62)).
+    pub(super) fn are_named(kind: &str) -> bool {
+        matches!(last_part(kind), "OnlineEventDistribution" | "MessagingEventNotification")
+    }
+}
+
 impl<'a> Messages<'a> {
     /// Reads either form as it usually is. `None` if it must be read by [`Self::read`].
     fn read_usual(reader: &mut JsonReader<'a>) -> Option<Self> {
@@ -341,11 +366,9 @@ struct AgentStateUpsert {
 impl<'a> Notification<'a> {
     /// Reads the body of a frequent notification in its usual form. `None` if it must be read by [`Self::read`].
     pub(super) fn read_usual(kind: &str, reader: &mut JsonReader<'a>) -> Option<Self> {
-        match last_part(kind) {
-            "ExConversationChangeNotification" => ConversationChanges::read(reader).map(Self::Conversations),
-            "OnlineEventDistribution" | "MessagingEventNotification" => {
-                Messages::read_usual(reader).map(Self::Messages)
-            }
+        match kind {
+            kind if ConversationChanges::are_named(kind) => ConversationChanges::read(reader).map(Self::Conversations),
+            kind if Messages::are_named(kind) => Messages::read_usual(reader).map(Self::Messages),
             _ => None,
         }
     }

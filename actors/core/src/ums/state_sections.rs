@@ -76,6 +76,47 @@ pub(crate) struct SectionMeanings {
     pub(crate) provenance: u64,
 }
 
+/// The texts of the larger sections of the last state that was read. A section with the same text is not even read: it
+/// ends where that one ended, and means the same.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct SectionTexts {
+    last_content: SectionText,
+    participants: SectionText,
+    participants_public: SectionText,
+    context: SectionText,
+    campaign_info: SectionText,
+    /// The participants of the first dialogs.
+    dialogs: [SectionText; 2],
+}
+
+/// The text of an object or an array: its length and its hash, and the hash of its meaning. The length is zero if the
+/// text is unknown.
+#[derive(Clone, Copy, Debug, Default)]
+struct SectionText {
+    text: u64,
+    meaning: u64,
+    length: u32,
+}
+
+impl SectionText {
+    /// Returns the section that begins here, if it has this text.
+    #[inline]
+    fn repeated<'a>(&self, reader: &mut JsonReader<'a>) -> Option<Section<'a>> {
+        // An object or an array ends at its last byte, whatever follows.
+        let text = reader.next_bytes(usize::try_from(self.length).ok()?)?;
+        (self.length != 0 && meaning::of_text(text) == self.text).then(|| {
+            reader.pass(text);
+            Section { text, meaning: self.meaning }
+        })
+    }
+
+    #[inline]
+    fn of(Section { text, meaning }: Section<'_>) -> Self {
+        let Ok(length) = u32::try_from(text.len()) else { return Self::default() };
+        Self { text: meaning::of_text(text), meaning, length }
+    }
+}
+
 /// The sections that have the meaning that they have in the known state. They are not decoded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Unchanged {
@@ -194,9 +235,9 @@ members! {
 }
 
 impl<'a> SectionedState<'a> {
-    /// Reads the text of a state. `None` if the text must be decoded as a whole: it is no state, some member has an
-    /// unusual form, or a member stands there twice.
-    pub(crate) fn read(raw: &'a str) -> Option<Self> {
+    /// Reads the text of a state, with the texts of the last one. `None` if the text must be decoded as a whole: it is no
+    /// state, some member has an unusual form, or a member stands there twice.
+    pub(crate) fn read(raw: &'a str, texts: &mut SectionTexts) -> Option<Self> {
         let mut reader = JsonReader::new(raw);
         let mut state = ConversationState {
             conv_id: Text::default(),
@@ -213,12 +254,14 @@ impl<'a> SectionedState<'a> {
             StateMember::ConvId => scalar(reader, &mut conv_id),
             StateMember::EffectiveTtr => presence(reader, &mut state.effective_ttr),
             StateMember::ConversationDetails => match reader.kind()? {
-                Kind::Object => read_details(reader, details.insert(ConversationDetails::default()), &mut sections),
+                Kind::Object => {
+                    read_details(reader, details.insert(ConversationDetails::default()), &mut sections, texts)
+                }
                 _ => scalar(reader, &mut None::<Never>),
             },
             StateMember::Unread => section(reader, &mut sections.unread),
             StateMember::LastUpdateTime => scalar(reader, &mut state.last_update_time),
-            StateMember::LastContent => section(reader, &mut sections.last_content),
+            StateMember::LastContent => large_section(reader, &mut sections.last_content, &mut texts.last_content),
         })?;
         state.conv_id = conv_id?;
         reader.is_at_end().then_some(Self { meaning, state, details, sections })
@@ -301,14 +344,17 @@ fn read_details<'a>(
     reader: &mut JsonReader<'a>,
     details: &mut ConversationDetails<'a>,
     sections: &mut Sections<'a>,
+    texts: &mut SectionTexts,
 ) -> Option<u64> {
     members(reader, |member, reader| match member {
         DetailsMember::ConvId => scalar(reader, &mut details.conv_id),
         DetailsMember::SkillId => presence(reader, &mut details.skill_id),
         DetailsMember::BrandId => scalar(reader, &mut details.brand_id),
-        DetailsMember::Participants => section(reader, &mut sections.participants),
-        DetailsMember::ParticipantsPublic => section(reader, &mut sections.participants_public),
-        DetailsMember::Dialogs => read_dialogs(reader, &mut details.dialogs, sections),
+        DetailsMember::Participants => large_section(reader, &mut sections.participants, &mut texts.participants),
+        DetailsMember::ParticipantsPublic => {
+            large_section(reader, &mut sections.participants_public, &mut texts.participants_public)
+        }
+        DetailsMember::Dialogs => read_dialogs(reader, &mut details.dialogs, sections, &mut texts.dialogs),
         DetailsMember::State => scalar(reader, &mut details.state),
         DetailsMember::Stage => scalar(reader, &mut details.stage),
         DetailsMember::StartTs => scalar(reader, &mut details.start_ts),
@@ -331,8 +377,8 @@ fn read_details<'a>(
             Some(meaning::of_scalar(rate))
         }
         DetailsMember::Note => presence(reader, &mut details.note),
-        DetailsMember::Context => section(reader, &mut sections.context),
-        DetailsMember::CampaignInfo => section(reader, &mut sections.campaign_info),
+        DetailsMember::Context => large_section(reader, &mut sections.context, &mut texts.context),
+        DetailsMember::CampaignInfo => large_section(reader, &mut sections.campaign_info, &mut texts.campaign_info),
         DetailsMember::HandlerDetails => section(reader, &mut sections.handler_details),
         DetailsMember::AppInstId => presence(reader, &mut details.app_inst_id),
     })
@@ -342,13 +388,15 @@ fn read_dialogs<'a>(
     reader: &mut JsonReader<'a>,
     dialogs: &mut Vec<DialogState<'a>>,
     sections: &mut Sections<'a>,
+    texts: &mut [SectionText],
 ) -> Option<u64> {
     let mut meaning = ArrayMeaning::default();
     reader.array(|reader| {
         if dialogs.len() == DIALOGS {
             return None;
         }
-        let (dialog, dialog_sections, hash) = read_dialog(reader)?;
+        let text = texts.get_mut(dialogs.len());
+        let (dialog, dialog_sections, hash) = read_dialog(reader, text.unwrap_or(&mut SectionText::default()))?;
         dialogs.push(dialog);
         sections.dialogs.push(dialog_sections);
         meaning.add(hash);
@@ -357,7 +405,10 @@ fn read_dialogs<'a>(
     Some(meaning.hash())
 }
 
-fn read_dialog<'a>(reader: &mut JsonReader<'a>) -> Option<(DialogState<'a>, DialogSections<'a>, u64)> {
+fn read_dialog<'a>(
+    reader: &mut JsonReader<'a>,
+    people: &mut SectionText,
+) -> Option<(DialogState<'a>, DialogSections<'a>, u64)> {
     let mut dialog_id = None;
     let mut sections = DialogSections::default();
     let mut dialog = DialogState {
@@ -375,7 +426,7 @@ fn read_dialog<'a>(reader: &mut JsonReader<'a>) -> Option<(DialogState<'a>, Dial
     };
     let meaning = members(reader, |member, reader| match member {
         DialogMember::DialogId => scalar(reader, &mut dialog_id),
-        DialogMember::ParticipantsDetails => section(reader, &mut sections.participants_details),
+        DialogMember::ParticipantsDetails => large_section(reader, &mut sections.participants_details, people),
         DialogMember::DialogType => scalar(reader, &mut dialog.dialog_type),
         DialogMember::ChannelType => scalar(reader, &mut dialog.channel_type),
         DialogMember::MetaData => section(reader, &mut sections.meta_data),
@@ -422,6 +473,25 @@ fn section<'a>(reader: &mut JsonReader<'a>, found: &mut Option<Section<'a>>) -> 
     let start = reader.at();
     let meaning = meaning::of_next(reader)?;
     *found = Some(Section { text: reader.since(start)?, meaning });
+    Some(meaning)
+}
+
+/// Finds a section like [`section`], and does not read it if it has the text of the last state.
+#[inline]
+fn large_section<'a>(
+    reader: &mut JsonReader<'a>,
+    found: &mut Option<Section<'a>>,
+    known: &mut SectionText,
+) -> Option<u64> {
+    if reader.kind()? == Kind::Scalar {
+        return section(reader, found);
+    }
+    *found = known.repeated(reader);
+    if let Some(Section { meaning, .. }) = *found {
+        return Some(meaning);
+    }
+    let meaning = section(reader, found)?;
+    *known = found.map_or_else(SectionText::default, SectionText::of);
     Some(meaning)
 }
 

@@ -13,7 +13,7 @@ use tertulia_core::{
     command::Identity,
     conversation::{Arrival, DialogTable},
     id::{ConversationId, DialogId, ExternalConsumerId},
-    ums::Messages,
+    ums::RecordsAddress,
 };
 
 use super::{child::Child, sleep_queue::SleepQueue};
@@ -162,13 +162,13 @@ impl<N> Roster<N> {
         self.dialogs.conversation(dialog)
     }
 
-    /// Returns the conversation of a batch of records. `None` if the batch names none: an empty batch without names
-    /// only marks the beginning of a subscription.
-    pub(crate) fn conversation_of_records(&self, batch: &Messages<'_>) -> Result<Option<ConversationId>, IdTooLong> {
-        let first = batch.records.first();
-        let conversation = first.and_then(|record| record.conversation_id.as_ref());
-        let dialog = first.and_then(|record| record.dialog_id.as_ref());
-        let id = match (conversation.or(batch.conversation_id.as_ref()), dialog.or(batch.dialog_id.as_ref())) {
+    /// Returns the conversation of records. `None` if their address names none: an empty batch without names only marks
+    /// the beginning of a subscription.
+    pub(crate) fn conversation_of_records(
+        &self,
+        address: &RecordsAddress<'_>,
+    ) -> Result<Option<ConversationId>, IdTooLong> {
+        let id = match (&address.conversation_id, &address.dialog_id) {
             (Some(id), _) => ConversationId::from_wire(id),
             (None, Some(dialog)) => match self.conversation_of(dialog.as_str()) {
                 Some(id) => Some(id.clone()),

@@ -1,12 +1,13 @@
 //! The reports of conversations to their connection.
 
 use actix::Addr;
+use bytes::Bytes;
 use tertulia_core::id::ConversationId;
 use tokio::time::Instant;
 
 use super::{Roster, quarantine::unreadable};
 use crate::{
-    conversation::{ChildNotice, ChildReport, Conversation, HistoryProgress},
+    conversation::{ChildNotice, ChildReport, Conversation, FramePermit, HistoryProgress},
     supervision::{ChildExit, ExitReason, SystemicPolicy, Verdict},
 };
 
@@ -14,6 +15,8 @@ use crate::{
 pub(crate) enum RosterNews {
     /// The progress of a conversation's history.
     History(ConversationId, HistoryProgress),
+    /// A conversation gives back a frame that it cannot read.
+    Misread { conversation: ConversationId, frame: Bytes, place: FramePermit },
     /// The actor of a conversation failed.
     Failed(ChildFailed),
 }
@@ -40,6 +43,7 @@ impl<N> Roster<N> {
                 self.note_dialog(dialog, conversation);
                 return None;
             }
+            ChildNotice::Misread { frame, place } => return Some(RosterNews::Misread { conversation, frame, place }),
             ChildNotice::Rested { may_sleep } => {
                 self.rested(conversation, may_sleep);
                 return None;

@@ -24,7 +24,10 @@ impl<N> Roster<N> {
         let child = letter.conversation.as_ref().and_then(|conversation| self.awake.get_mut(conversation));
         let child = child.filter(|child| !child.is_quarantined()).ok_or_else(|| ReplayError::NobodyThere(id()))?;
         match letter.kind {
-            DeadLetterKind::State => child.pass_state(StateArrived { raw: letter.body.clone(), place }),
+            DeadLetterKind::State => {
+                let (raw, presumed_in) = (letter.body.clone(), None);
+                child.pass_state(StateArrived { raw, presumed_in, place });
+            }
             DeadLetterKind::Records => child.pass_records(RecordsArrived { frame: letter.body.clone(), place }),
             _ => return Err(ReplayError::NotReplayable(id())),
         }

@@ -53,6 +53,10 @@ impl Handler<ChildReport> for Connection {
         let failed = match self.roster.take_report(report, &self.context.process.supervision.systemic) {
             Some(RosterNews::Failed(failed)) => failed,
             Some(RosterNews::History(conversation, progress)) => return self.history_reported(&conversation, progress),
+            Some(RosterNews::Misread { conversation, frame, place }) => {
+                self.repeated.forget(&conversation);
+                return self.decode_frame(&frame, place, None, ctx);
+            }
             None => return,
         };
         let ChildFailed { conversation, is_restarted, verdict } = failed;

@@ -8,7 +8,10 @@ use tertulia_core::{
     refusal::Refusal,
     session::{ClosedBy, Closure, Epoch, Input, Phase, judge},
     subscription::{Addressee, Parked, Presence},
-    ums::{Change, ChangeKind, ConversationChanges, Frame, FrameFingerprint, Messages, Notification, Response},
+    ums::{
+        Change, ChangeKind, ConversationChanges, Frame, FrameFingerprint, Notification, RecordsAddress, Response,
+        StateFrame,
+    },
 };
 
 use super::{
@@ -76,9 +79,43 @@ impl Connection {
         if let Some((id, state)) = self.repeated.state(fingerprint, frame) {
             let (id, raw) = (id.clone(), frame.slice_ref(state));
             self.subscriptions.repeated(&id);
-            self.child(&id).pass_state(StateArrived { raw, place });
+            self.child(&id).pass_state(StateArrived { raw, presumed_in: None, place });
             return;
         }
+        match std::str::from_utf8(frame) {
+            Ok(text) if frame.len() <= self.context.process.platform.settings().max_frame_bytes => {
+                if let Some(changes) = self.usual_state(text) {
+                    return self.take_changes(frame, &changes, place, Some(fingerprint));
+                }
+                if let Some(address) = RecordsAddress::read(text) {
+                    return self.take_records(frame, &address, place);
+                }
+            }
+            _ => {}
+        }
+        self.decode_frame(frame, place, Some(fingerprint), ctx);
+    }
+
+    /// The change of a usual frame for a conversation that this connection has. Its state is not read here.
+    fn usual_state<'f>(&self, text: &'f str) -> Option<ConversationChanges<'f>> {
+        let StateFrame { subscription_id, conversation_id, state } = StateFrame::read(text)?;
+        let addressee = self.subscriptions.addressee(Some(subscription_id.as_str()));
+        let is_standing = matches!(addressee, Addressee::Subscription(_)) && !self.subscriptions.is_question(addressee);
+        let is_known = || ConversationId::from_wire(&conversation_id).is_some_and(|id| self.roster.knows(&id));
+        (is_standing && !self.subscriptions.awaits_snapshot() && is_known()).then(|| ConversationChanges {
+            subscription_id: Some(subscription_id),
+            changes: vec![Change { kind: ChangeKind::Upsert, result: Some(state) }],
+        })
+    }
+
+    /// Decodes a frame and passes on what is in it. The fingerprint is missing if the frame must not be remembered.
+    pub(super) fn decode_frame(
+        &mut self,
+        frame: &Bytes,
+        place: FramePermit,
+        fingerprint: Option<FrameFingerprint>,
+        ctx: &mut Context<Self>,
+    ) {
         let decoded = match std::str::from_utf8(frame) {
             Ok(text) => Frame::decode(text).map_err(|error| error.to_string()),
             Err(error) => Err(error.to_string()),
@@ -92,9 +129,11 @@ impl Connection {
             _ if frame.len() > limit => self.refuse_oversize(limit, ctx),
             Ok(Frame::Notification(notification)) => match notification {
                 Notification::Conversations(changes) => {
-                    self.take_changes(frame, &changes, place, Some(fingerprint));
+                    self.take_changes(frame, &changes, place, fingerprint);
                 }
-                Notification::Messages(messages) => self.take_messages(frame, &messages, place),
+                Notification::Messages(messages) => {
+                    self.take_records(frame, &RecordsAddress::of(&messages), place);
+                }
                 Notification::Rings(rings) => self.take_rings(&rings, ctx),
                 Notification::AgentStates(_) => {}
                 Notification::Unlisted { kind, .. } => {
@@ -213,7 +252,9 @@ impl Connection {
                 }
                 _ => {}
             }
-            let state = StateArrived { raw: frame.slice_ref(result.get().as_bytes()), place: place.clone() };
+            let raw = frame.slice_ref(result.get().as_bytes());
+            let presumed_in = result.is_presumed().then(|| frame.clone());
+            let state = StateArrived { raw, presumed_in, place: place.clone() };
             let identity = self.principal.identity().cloned();
             let child = self.child(&id);
             if was_leaving && presence == Presence::Held {
@@ -246,8 +287,8 @@ impl Connection {
 
     /// Passes records to their conversation. If the conversation is unknown, its state is requested first: if the
     /// connection may see it, its history contains the records ([MS-8](crate::rules#ms-8)).
-    fn take_messages(&mut self, frame: &Bytes, messages: &Messages<'_>, place: FramePermit) {
-        let id = match self.roster.conversation_of_records(messages) {
+    fn take_records(&mut self, frame: &Bytes, address: &RecordsAddress<'_>, place: FramePermit) {
+        let id = match self.roster.conversation_of_records(address) {
             Ok(Some(id)) => id,
             Ok(None) => return,
             Err(IdTooLong) => {

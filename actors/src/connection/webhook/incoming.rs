@@ -4,7 +4,7 @@ use actix::Handler;
 use bytes::Bytes;
 use tertulia_core::{
     id::ConversationId,
-    ums::{ChangeKind, ConversationChanges, Frame, Messages, Notification},
+    ums::{ChangeKind, ConversationChanges, Frame, Messages, Notification, RecordsAddress},
 };
 
 use super::{Intake, WebhookArrived, state_head::StateHead};
@@ -50,7 +50,8 @@ impl Intake {
             }
             self.make_sure_of_room(&id)?;
             let head = StateHead::read(result.get());
-            let state = StateArrived { raw: body.slice_ref(result.get().as_bytes()), place: place.clone() };
+            let state =
+                StateArrived { raw: body.slice_ref(result.get().as_bytes()), presumed_in: None, place: place.clone() };
             self.take_state(&id, state, &head, is_gone);
         }
         Ok(())
@@ -60,7 +61,7 @@ impl Intake {
     pub(super) fn take_read_state(&mut self, id: &ConversationId, state: &Bytes) {
         let Ok(text) = std::str::from_utf8(state) else { return };
         // The state belongs to a request, so it does not occupy a place among the notifications.
-        let arrived = StateArrived { raw: state.clone(), place: FramePermit::without_place() };
+        let arrived = StateArrived { raw: state.clone(), presumed_in: None, place: FramePermit::without_place() };
         self.take_state(id, arrived, &StateHead::read(text), false);
     }
 
@@ -72,7 +73,7 @@ impl Intake {
         messages: &Messages<'_>,
         place: &FramePermit,
     ) -> Result<(), ConnectionError> {
-        let id = match self.roster.conversation_of_records(messages) {
+        let id = match self.roster.conversation_of_records(&RecordsAddress::of(messages)) {
             Ok(Some(id)) => id,
             Ok(None) => return Ok(()),
             Err(error) => return Err(ConnectionError::MalformedNotification(error.to_string())),

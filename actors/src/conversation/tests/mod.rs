@@ -145,5 +145,5 @@ pub(super) async fn assigned_with_content(
     let state = json!({ "convId": "c1", "conversationDetails": details, "lastContentEventNotification": content });
     let raw = state.to_string().into();
     let place = FramePermit::without_place();
-    conversation.do_send(StateArrived { raw, place });
+    conversation.do_send(StateArrived { raw, presumed_in: None, place });
 }
