@@ -2,10 +2,12 @@
 
 mod catch_up;
 mod commands;
+mod misread;
 
 use std::{cell::Cell, rc::Rc, sync::Arc, time::Duration};
 
 use actix::{Actor, Addr, Context, Handler, Recipient};
+use bytes::Bytes;
 use serde_json::json;
 use tertulia_core::{command::Limits, conversation::HistoryStart, id::ConversationId, ums::Dialect};
 use tokio::{
@@ -28,6 +30,7 @@ use crate::{
 struct TestConnection {
     asked: UnboundedSender<Ask>,
     told: UnboundedSender<HistoryProgress>,
+    misread: UnboundedSender<Bytes>,
 }
 
 impl Actor for TestConnection {
@@ -46,8 +49,14 @@ impl Handler<ChildReport> for TestConnection {
     type Result = ();
 
     fn handle(&mut self, told: ChildReport, _: &mut Self::Context) {
-        if let ChildNotice::History(progress) = told.notice {
-            let _ = self.told.send(progress);
+        match told.notice {
+            ChildNotice::History(progress) => {
+                let _ = self.told.send(progress);
+            }
+            ChildNotice::Misread { frame, .. } => {
+                let _ = self.misread.send(frame);
+            }
+            _ => {}
         }
     }
 }
@@ -96,13 +105,22 @@ pub(super) fn conversation() -> (Addr<Conversation>, UnboundedReceiver<Ask>, Pro
 /// The same, with its metrics and its dead letters.
 pub(super) fn counted_conversation()
 -> (Addr<Conversation>, UnboundedReceiver<Ask>, Progress, Arc<Metrics>, Arc<DeadLetters>) {
+    let (told, misread) = (unbounded_channel(), unbounded_channel());
+    let (conversation, asks, metrics, dead_letters) = reporting_conversation(told.0, misread.0);
+    (conversation, asks, told.1, metrics, dead_letters)
+}
+
+/// The same, which reports to these channels.
+pub(super) fn reporting_conversation(
+    told: UnboundedSender<HistoryProgress>,
+    misread: UnboundedSender<Bytes>,
+) -> (Addr<Conversation>, UnboundedReceiver<Ask>, Arc<Metrics>, Arc<DeadLetters>) {
     let (asked, asks) = unbounded_channel();
-    let (told, progress) = unbounded_channel();
-    let connection = TestConnection { asked, told }.start();
+    let connection = TestConnection { asked, told, misread }.start();
     let upstream = upstream(connection.clone().recipient(), connection.recipient());
     let (metrics, dead_letters) = (Arc::clone(&upstream.metrics), Arc::clone(&upstream.dead_letters));
     let conversation = Conversation::new(ConversationId::from("c1"), Rc::new(upstream), None).start();
-    (conversation, asks, progress, metrics, dead_letters)
+    (conversation, asks, metrics, dead_letters)
 }
 
 /// Returns the next request; the wait ends as soon as nothing else moves.
