@@ -5,33 +5,33 @@ use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// The most unhandled frames of the process, over all connections.
-const FRAMES: usize = 32_768;
-/// The most bytes of unhandled frames of the process, in KiB. At least as much as the largest frame.
+/// The most bytes of unhandled frames of the process, over all connections, in KiB. At least as much as the largest
+/// frame.
 const KIBIBYTES: usize = 128 << 10;
+/// What a small frame counts, in KiB, because a frame takes memory beside its bytes. So at most 32,768 frames are
+/// unhandled.
+const SMALL: usize = 4;
 
 /// What the connections of a process may have read and not handled.
 pub(crate) struct FrameBudget {
-    frames: Arc<Semaphore>,
     kibibytes: Arc<Semaphore>,
     most_kibibytes: usize,
 }
 
 impl Default for FrameBudget {
     fn default() -> Self {
-        Self::new(FRAMES, KIBIBYTES)
+        Self::new(KIBIBYTES)
     }
 }
 
 impl FrameBudget {
-    fn new(frames: usize, kibibytes: usize) -> Self {
-        let semaphore = |permits| Arc::new(Semaphore::new(permits));
-        Self { frames: semaphore(frames), kibibytes: semaphore(kibibytes), most_kibibytes: kibibytes }
+    fn new(kibibytes: usize) -> Self {
+        Self { kibibytes: Arc::new(Semaphore::new(kibibytes)), most_kibibytes: kibibytes }
     }
 
     /// The share of a frame with this many bytes, in KiB. A frame above the limit takes all of it.
     fn share(&self, bytes: usize) -> u32 {
-        u32::try_from(bytes.div_ceil(1024).min(self.most_kibibytes)).unwrap_or(u32::MAX)
+        u32::try_from(bytes.div_ceil(1024).max(SMALL).min(self.most_kibibytes)).unwrap_or(u32::MAX)
     }
 }
 
@@ -46,7 +46,6 @@ pub(crate) struct FrameWindow {
 /// The place of one frame. Dropping it makes room for another frame.
 pub(crate) struct FramePlace {
     _own: OwnedSemaphorePermit,
-    _frame: OwnedSemaphorePermit,
     _kibibytes: OwnedSemaphorePermit,
 }
 
@@ -59,20 +58,18 @@ impl FrameWindow {
 
     /// Waits for the place of a frame with this many bytes. `None` never happens while the window exists.
     pub(crate) async fn take(&self, bytes: usize) -> Option<FramePlace> {
-        let FrameBudget { frames, kibibytes, .. } = &*self.process;
+        let kibibytes = &self.process.kibibytes;
         Some(FramePlace {
             _own: Arc::clone(&self.own).acquire_owned().await.ok()?,
-            _frame: Arc::clone(frames).acquire_owned().await.ok()?,
             _kibibytes: Arc::clone(kibibytes).acquire_many_owned(self.process.share(bytes)).await.ok()?,
         })
     }
 
     /// Takes the place of a frame with this many bytes, if there is room now.
     pub(crate) fn try_take(&self, bytes: usize) -> Option<FramePlace> {
-        let FrameBudget { frames, kibibytes, .. } = &*self.process;
+        let kibibytes = &self.process.kibibytes;
         Some(FramePlace {
             _own: Arc::clone(&self.own).try_acquire_owned().ok()?,
-            _frame: Arc::clone(frames).try_acquire_owned().ok()?,
             _kibibytes: Arc::clone(kibibytes).try_acquire_many_owned(self.process.share(bytes)).ok()?,
         })
     }
@@ -101,14 +98,14 @@ mod tests {
 
     #[test]
     fn connections_share_the_limits_of_the_process() {
-        let budget = Arc::new(FrameBudget::new(2, 10));
+        let budget = Arc::new(FrameBudget::new(10));
         let [mine, theirs] = [0, 1].map(|_| FrameWindow::new(100, Arc::clone(&budget)));
         let taken = [mine.try_take(1).unwrap(), theirs.try_take(1).unwrap()];
-        assert!(theirs.try_take(1).is_none(), "two frames");
+        assert!(theirs.try_take(1).is_none(), "two small frames count 8 KiB");
         drop(taken);
-        let large = mine.try_take(9 << 10).unwrap();
-        assert!(theirs.try_take((1 << 10) + 1).is_none(), "11 KiB");
-        let waits = theirs.take((1 << 10) + 1);
+        let large = mine.try_take((5 << 10) + 1).unwrap();
+        assert!(theirs.try_take((4 << 10) + 1).is_none(), "11 KiB");
+        let waits = theirs.take((4 << 10) + 1);
         let mut waits = std::pin::pin!(waits);
         assert!(waits.as_mut().now_or_never().is_none());
         drop(large);

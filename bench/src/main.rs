@@ -24,6 +24,10 @@ use load::Scale;
 use machine::Machine;
 use report::{Measured, Report};
 
+#[cfg(feature = "jemalloc")]
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 /// Load generator of Tertulia
 #[derive(Parser)]
 #[command(version)]

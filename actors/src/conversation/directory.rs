@@ -108,7 +108,7 @@ impl Directory {
 
     /// Stores the present outline of a conversation.
     pub(crate) fn outline(&self, handle: &ConversationHandle, mut outline: Outline) {
-        let present = handle.outline().assignment;
+        let present = handle.assignment();
         let is_new = |assignment: &Arc<Assignment>| !present.as_ref().is_some_and(|held| Arc::ptr_eq(held, assignment));
         if let Some(assignment) = outline.assignment.take_if(|assignment| is_new(assignment)) {
             let mut assignments = self.assignments.lock().unwrap_or_else(PoisonError::into_inner);

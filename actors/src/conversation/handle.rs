@@ -20,7 +20,7 @@ use uuid::Uuid;
 
 use super::{
     Claim, ConversationError, Done, Durable, HandleRequest, Outline, Perform, Recall, Reply, ToConversation,
-    WaitingCommand,
+    WaitingCommand, outline::Assignment,
 };
 use crate::supervision::{Depth, DepthPermit};
 
@@ -80,6 +80,11 @@ impl ConversationHandle {
     #[must_use]
     pub fn outline(&self) -> Outline {
         self.inner.outline.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The assignment in the outline.
+    pub(super) fn assignment(&self) -> Option<Arc<Assignment>> {
+        self.inner.outline.lock().unwrap_or_else(PoisonError::into_inner).assignment.clone()
     }
 
     pub(super) fn set_outline(&self, outline: Outline) {

@@ -117,7 +117,7 @@ impl Conversation {
             self.handle = directory.get(&origin.connection, self.model.id());
         }
         if let Some(handle) = &self.handle {
-            directory.outline(handle, Outline::after(&self.model, handle.outline().assignment));
+            directory.outline(handle, Outline::after(&self.model, handle.assignment()));
         }
     }
 

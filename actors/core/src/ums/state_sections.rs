@@ -89,22 +89,25 @@ pub(crate) struct SectionTexts {
     dialogs: [SectionText; 2],
 }
 
-/// The text of an object or an array: its length and its hash, and the hash of its meaning. The length is zero if the
-/// text is unknown.
+/// The text of an object or an array. Small, because every conversation has seven.
 #[derive(Clone, Copy, Debug, Default)]
 struct SectionText {
+    /// The length in the lowest bits, zero if the text is unknown; above it the highest bits of the hash.
     text: u64,
+    /// The hash of the meaning.
     meaning: u64,
-    length: u32,
 }
 
 impl SectionText {
+    /// The bits of the length. A longer text is read each time.
+    const LENGTH: u64 = 0xffff;
+
     /// Returns the section that begins here, if it has this text.
     #[inline]
     fn repeated<'a>(&self, reader: &mut JsonReader<'a>) -> Option<Section<'a>> {
         // An object or an array ends at its last byte, whatever follows.
-        let text = reader.next_bytes(usize::try_from(self.length).ok()?)?;
-        (self.length != 0 && meaning::of_text(text) == self.text).then(|| {
+        let text = reader.next_bytes(usize::try_from(self.text & Self::LENGTH).ok()?)?;
+        (self.text != 0 && Self::identity(text) == self.text).then(|| {
             reader.pass(text);
             Section { text, meaning: self.meaning }
         })
@@ -112,8 +115,16 @@ impl SectionText {
 
     #[inline]
     fn of(Section { text, meaning }: Section<'_>) -> Self {
-        let Ok(length) = u32::try_from(text.len()) else { return Self::default() };
-        Self { text: meaning::of_text(text), meaning, length }
+        Self { text: Self::identity(text), meaning }
+    }
+
+    /// The length and the hash; zero if the text is too long.
+    #[inline]
+    fn identity(text: &str) -> u64 {
+        match u64::try_from(text.len()) {
+            Ok(length @ 1..=Self::LENGTH) => length | (meaning::of_text(text) & !Self::LENGTH),
+            _ => 0,
+        }
     }
 }
 
