@@ -1,19 +1,25 @@
 //! One run: hold conversations, receive messages at a fixed rate and at full speed, send commands, and measure each.
 
 use std::{
+    borrow::Cow,
     future::Future,
     num::NonZeroU32,
+    path::Path,
     sync::Arc,
     time::{Duration, Instant, SystemTime},
 };
 
 use anyhow::Context as _;
 use hdrhistogram::Histogram;
+use serde::Deserialize;
+use tempfile::TempDir;
+use tertulia::engine::embedded::EmbeddedStore;
 use tertulia_actors::{
     Builder, Tertulia,
     connection::ConnectionSettings,
     conversation::ConversationHandle,
     core::{id::ConnectionId, ums::ParticipantRole},
+    engine::{Journal, LogBatch, Retention},
     platform::{AgentLogin, Pace, PlatformSettings},
     subscriber::{EventKind, EventStream, Filter},
 };
@@ -51,10 +57,11 @@ pub(crate) struct Scale {
 
 /// Performs one run. The time of every step is limited.
 pub(crate) async fn run(scale: Scale) -> anyhow::Result<Run> {
-    let Scale { conversations, pressure: Pressure { duration, rate, in_flight, burst } } = scale;
+    let Scale { conversations, pressure: Pressure { duration, rate, in_flight, burst, durable } } = scale;
     let bots = conversations.div_ceil(CONVERSATIONS_PER_BOT);
     let mut platform = Platform::start(bots).await?;
-    let tertulia = start(&platform.ready, bots)?;
+    let directory = durable.then(tempfile::tempdir).transpose()?;
+    let tertulia = start(&platform.ready, bots, directory.as_ref().map(TempDir::path))?;
     for bot in bots_of(bots) {
         tertulia.connection(&bot).ready(PATIENCE).await?;
     }
@@ -69,7 +76,9 @@ pub(crate) async fn run(scale: Scale) -> anyhow::Result<Run> {
     let grown = resident_bytes()?.saturating_sub(before);
 
     let messages = rate.saturating_mul(duration);
-    let paced = hear(&mut stream, messages, platform.carry_out(Order::Say { messages, rate })).await?;
+    let saying = platform.carry_out(Order::Say { messages, rate });
+    let kept = async { if durable { read(&tertulia, messages).await.map(Some) } else { Ok(None) } };
+    let (paced, kept) = tokio::try_join!(hear(&mut stream, messages, saying), kept)?;
 
     let used = processor_time()?;
     let frames = tertulia.metrics().frames.get();
@@ -94,6 +103,7 @@ pub(crate) async fn run(scale: Scale) -> anyhow::Result<Run> {
         bytes_per_conversation: grown / u64::from(conversations),
         paced_rate: rate,
         platform_to_subscriber: Latency::of(&paced),
+        platform_to_log: kept.as_ref().map(Latency::of),
         notifications_per_second: frames as f64 / flooded.as_secs_f64(),
         processor_micros_per_notification: used.as_secs_f64() * 1e6 / frames.max(1) as f64,
         notifications_per_message: frames as f64 / f64::from(FLOOD),
@@ -129,10 +139,19 @@ pub(crate) fn bots_of(count: u32) -> impl Iterator<Item = ConnectionId> {
     (1..=count).map(|number| ConnectionId::from(format!("bot{number}")))
 }
 
-fn start(ready: &Ready, bots: u32) -> anyhow::Result<Tertulia> {
-    let tertulia = system(ready)?.start()?;
+fn start(ready: &Ready, bots: u32, directory: Option<&Path>) -> anyhow::Result<Tertulia> {
+    let system = system(ready)?;
+    let tertulia = match directory {
+        Some(directory) => system.journal(journal(directory)?).start()?,
+        None => system.start()?,
+    };
     connect(&tertulia, ready, bots)?;
     Ok(tertulia)
+}
+
+/// The journal of an embedded store.
+pub(crate) fn journal(directory: &Path) -> anyhow::Result<Arc<Journal>> {
+    Ok(Journal::start(Arc::new(EmbeddedStore::open(directory)?), Retention::default())?)
 }
 
 /// A system that connects to the stand-in, without connections yet.
@@ -179,6 +198,39 @@ async fn hear(
         anyhow::Ok(())
     };
     tokio::try_join!(hearing, saying)?;
+    Ok(latency)
+}
+
+/// Reads the given number of consumers' messages from the log, as soon as each is durable. Returns the time of each from
+/// sending to reading, in microseconds.
+async fn read(tertulia: &Tertulia, messages: u32) -> anyhow::Result<Histogram<u64>> {
+    #[derive(Deserialize)]
+    struct Kept<'e> {
+        #[serde(borrow)]
+        data: KeptMessage<'e>,
+    }
+
+    #[derive(Deserialize)]
+    struct KeptMessage<'e> {
+        #[serde(borrow)]
+        body: Option<Cow<'e, str>>,
+        role: Option<ParticipantRole>,
+    }
+
+    let mut log = tertulia.journal().reader(tertulia.journal().newest());
+    let mut latency = Histogram::new(3)?;
+    while latency.len() < u64::from(messages) {
+        let batch = timeout(PATIENCE, log.next()).await.context("no message was kept in time")??;
+        let Some(LogBatch::Events(events)) = batch else { anyhow::bail!("the log has a gap or has ended") };
+        let now = SystemTime::now();
+        for event in events.iter().filter(|event| event.name == "message") {
+            let Kept { data } = serde_json::from_slice(&event.json)?;
+            if data.role == Some(ParticipantRole::Consumer) {
+                let said = data.body.as_deref().and_then(said_at).context("a message has no sending time")?;
+                latency.record(u64::try_from(now.duration_since(said).unwrap_or_default().as_micros())?)?;
+            }
+        }
+    }
     Ok(latency)
 }
 

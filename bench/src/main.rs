@@ -138,6 +138,20 @@ struct Pressure {
     /// Consumers' messages that are all sent before any is received, at the end; none by default
     #[arg(long, value_name = "N")]
     burst: Option<u32>,
+    /// Keep everything in an embedded store, and report also when messages are durable
+    #[arg(long)]
+    durable: bool,
+}
+
+impl Pressure {
+    /// The options of a process that applies this load.
+    fn options(self) -> Vec<String> {
+        let Self { duration, rate, in_flight, burst, durable } = self;
+        let mut options = vec![("--duration", duration), ("--rate", rate), ("--in-flight", in_flight)];
+        options.extend(burst.map(|messages| ("--burst", messages)));
+        let options = options.into_iter().flat_map(|(name, value)| [name.to_owned(), value.to_string()]);
+        options.chain(durable.then(|| "--durable".to_owned())).collect()
+    }
 }
 
 fn main() -> anyhow::Result<ExitCode> {
@@ -173,25 +187,17 @@ fn measure(sizes: &Sizes, pressure: Option<Pressure>) -> anyhow::Result<()> {
     let mut report = Report { machine: Machine::here(), runs: Vec::new() };
     for &conversations in &sizes.conversations {
         eprintln!("{conversations} conversations ...");
-        let floor = apart("floor-run", &[("--conversations", conversations)])?;
-        let load = |Pressure { duration, rate, in_flight, burst }| {
-            let mut options = vec![("--conversations", conversations)];
-            options.extend([("--duration", duration), ("--rate", rate), ("--in-flight", in_flight)]);
-            options.extend(burst.map(|messages| ("--burst", messages)));
-            apart("run", &options)
-        };
+        let floor = apart("floor-run", conversations, &[])?;
+        let load = |pressure: Pressure| apart("run", conversations, &pressure.options());
         report.runs.push(Measured { conversations, floor, run: pressure.map(load).transpose()? });
     }
     report.print(sizes.json)
 }
 
 /// Performs a run in its own process, so that its memory does not include that of the previous run.
-fn apart<T: DeserializeOwned>(command: &str, options: &[(&str, u32)]) -> anyhow::Result<T> {
+fn apart<T: DeserializeOwned>(command: &str, conversations: u32, options: &[String]) -> anyhow::Result<T> {
     let mut process = system::Command::new(std::env::current_exe()?);
-    process.arg(command).stderr(Stdio::inherit());
-    for (name, value) in options {
-        process.arg(name).arg(value.to_string());
-    }
+    process.arg(command).arg("--conversations").arg(conversations.to_string()).args(options).stderr(Stdio::inherit());
     let output = process.output().context("cannot start a run")?;
     anyhow::ensure!(output.status.success(), "the run {command} {options:?} ended with {}", output.status);
     serde_json::from_slice(&output.stdout).context("the run printed no result")

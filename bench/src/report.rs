@@ -47,6 +47,9 @@ pub(crate) struct Run {
     pub(crate) paced_rate: u32,
     /// From a consumer's message in the stand-in to the subscriber, including both processes and TLS.
     pub(crate) platform_to_subscriber: Latency,
+    /// From the same to a reader of the log, who gets what is durable. Absent without a store.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) platform_to_log: Option<Latency>,
     /// Frames per second when the stand-in sends as fast as possible on the same cores.
     pub(crate) notifications_per_second: f64,
     /// Tertulia's processor time for each such frame, including TLS and the subscriber.
@@ -111,7 +114,7 @@ impl Report {
             return Ok(());
         }
         println!("{}\n", self.machine);
-        let rows: [(&str, Cell); 16] = [
+        let rows: [(&str, Cell); 17] = [
             ("conversations", |measured| Some(measured.conversations.to_string())),
             ("---", |_| Some("---:".to_owned())),
             ("bytes per conversation", |measured| Some(measured.run.as_ref()?.bytes_per_conversation.to_string())),
@@ -135,6 +138,9 @@ impl Report {
             }),
             ("platform to subscriber p50 / p99 / max", |measured| {
                 Some(measured.run.as_ref()?.platform_to_subscriber.in_milliseconds())
+            }),
+            ("platform to log, durable, p50 / p99 / max", |measured| {
+                Some(measured.run.as_ref()?.platform_to_log.as_ref()?.in_milliseconds())
             }),
             ("commands/s", |measured| Some(format!("{:.0}", measured.run.as_ref()?.commands_per_second))),
             ("own processor time per command", |measured| {

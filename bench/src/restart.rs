@@ -1,7 +1,7 @@
 //! A restart: a process that held conversations is killed, and another process restores them from the store.
 
 use std::{
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::Stdio,
     sync::Arc,
     time::{Duration, Instant},
@@ -9,12 +9,10 @@ use std::{
 
 use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
-use tertulia::engine::embedded::EmbeddedStore;
 use tertulia_actors::{
     Tertulia,
     conversation::ConversationHandle,
     core::id::ConnectionId,
-    engine::{Journal, Retention},
     subscriber::{EventData, EventKind, Filter},
 };
 use tokio::{
@@ -24,7 +22,7 @@ use tokio::{
 };
 
 use crate::{
-    load::{CONVERSATIONS_PER_BOT, bots_of, connect, system},
+    load::{CONVERSATIONS_PER_BOT, bots_of, connect, journal, system},
     platform::{Order, Platform, Ready},
     process::resident_bytes,
 };
@@ -131,7 +129,7 @@ pub(crate) async fn live() -> anyhow::Result<()> {
     let mut line = String::new();
     std::io::stdin().read_line(&mut line)?;
     let Task { platform, directory, bots, messages } = serde_json::from_str(&line)?;
-    let journal = open(&directory)?;
+    let journal = journal(&directory)?;
     let opened = begun.elapsed();
     let tertulia = system(&platform)?.journal(Arc::clone(&journal)).start()?;
     let mut heard = tertulia.events_within(Filter::everything().kind(EventKind::Message), STREAM);
@@ -172,8 +170,4 @@ fn listing(tertulia: &Tertulia, bots: &[ConnectionId], is_meant: impl Fn(&Conver
 
 fn conversations(tertulia: &Tertulia, bots: u32) -> usize {
     bots_of(bots).map(|bot| tertulia.connection(&bot).conversations().len()).sum()
-}
-
-fn open(directory: &Path) -> anyhow::Result<Arc<Journal>> {
-    Ok(Journal::start(Arc::new(EmbeddedStore::open(directory)?), Retention::default())?)
 }

@@ -135,6 +135,13 @@ impl ConversationId {
     }
 }
 
+impl AgentId {
+    /// The id of a participant who has one id for both purposes, such as a consumer. It is in memory once.
+    pub(crate) fn same_as(id: &UserId) -> Self {
+        Self(Arc::clone(&id.0))
+    }
+}
+
 impl DialogId {
     /// The id of a conversation's MAIN dialog, which equals the conversation's (protocol [§0.4](crate::protocol#04)).
     #[must_use]

@@ -332,15 +332,15 @@ impl Event {
     /// Serializes the members after `id`.
     fn serialize_members<M: SerializeMap>(&self, event: &mut M) -> Result<(), M::Error> {
         let Origin { account, connection } = &*self.origin;
-        event.serialize_entry("source", &format!("/accounts/{account}/connections/{connection}"))?;
+        event.serialize_entry("source", &format_args!("/accounts/{account}/connections/{connection}"))?;
         if let Some(conversation) = &self.conversation {
             event.serialize_entry("subject", conversation)?;
         }
         event.serialize_entry("connection", connection)?;
-        event.serialize_entry("type", &format!("tertulia.{}", self.data.name()))?;
+        event.serialize_entry("type", &format_args!("tertulia.{}", self.data.name()))?;
         event.serialize_entry("time", &self.time)?;
         if let Some(sequence) = self.sequence {
-            event.serialize_entry("sequence", &sequence.to_string())?;
+            event.serialize_entry("sequence", &format_args!("{sequence}"))?;
         }
         event.serialize_entry("datacontenttype", "application/json")?;
         match &self.data {

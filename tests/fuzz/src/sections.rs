@@ -1,11 +1,13 @@
-//! Notifications, one a line, decoded in two ways: by their sections and as a whole. Both have the same effect.
+//! Notifications, one a line, decoded in two ways: by their sections and as a whole. Both have the same effect, and what
+//! is presumed of a usual frame is so.
 
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
+use serde_json::value::RawValue;
 use tertulia_core::{
     conversation::{Conversation, HistoryStart, Outcome, Reception, StateError},
-    ums::{Dialect, Frame, FrameError, Notification},
+    ums::{ChangeKind, Dialect, Frame, FrameError, Notification, RecordsAddress, StateFrame},
 };
 
 /// The notification in a frame, in words.
@@ -21,6 +23,23 @@ fn described(frame: &Result<Frame<'_>, FrameError>) -> String {
             format!("{:?} {:?} {:?} {records}", messages.dialog_id, messages.conversation_id, messages.sent_ts)
         }
         other => format!("{other:?}"),
+    }
+}
+
+/// Compares a frame with what is presumed of it. A presumed state that is no value would be given back.
+fn compare_presumed(line: &str, decoded: &Result<Frame<'_>, FrameError>) {
+    if let Some(StateFrame { subscription_id, conversation_id, state }) = StateFrame::read(line)
+        && serde_json::from_str::<&RawValue>(state.get()).is_ok()
+    {
+        let Ok(Frame::Notification(Notification::Conversations(changes))) = decoded else { panic!("{decoded:?}") };
+        let [change] = &changes.changes[..] else { panic!("{changes:?}") };
+        assert_eq!((changes.subscription_id.as_ref(), &change.kind), (Some(&subscription_id), &ChangeKind::Upsert));
+        assert_eq!(change.conversation_id(), Some(conversation_id));
+        assert_eq!(change.result.map(|state| state.get()), Some(state.get()));
+    }
+    if let (Some(address), Ok(frame)) = (RecordsAddress::read(line), decoded) {
+        let Frame::Notification(Notification::Messages(messages)) = frame else { panic!("{frame:?}") };
+        assert_eq!(address, RecordsAddress::of(messages));
     }
 }
 
@@ -48,6 +67,7 @@ fuzz_target!(|text: &str| {
         for line in text.lines() {
             let frame = Frame::decode(line);
             assert_eq!(described(&frame), described(&Frame::decode_as_a_whole(line)));
+            compare_presumed(line, &frame);
             let Ok(Frame::Notification(Notification::Conversations(changes))) = frame else { continue };
             for state in changes.changes.iter().filter_map(|change| change.result) {
                 let expected = as_a_whole.receive_state_as_a_whole(state.get());

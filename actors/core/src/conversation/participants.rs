@@ -133,12 +133,13 @@ impl StatedParticipant<'_> {
     fn settle(&self, held: &Everybody<'_>) -> Participant {
         let known = held.with_id(self.user_id).or_else(|| self.agent_id.and_then(|id| held.with_id(id)));
         let user_id = known.map(|known| &known.user_id).filter(|id| **id == *self.user_id);
+        let user_id = user_id.cloned().unwrap_or_else(|| UserId::from(self.user_id));
         let agent_id = self.agent_id.map(|stated| {
             let known = known.and_then(|known| known.agent_id.clone()).filter(|id| *id == *stated);
-            known.unwrap_or_else(|| AgentId::from(stated))
+            known.unwrap_or_else(|| if user_id == *stated { AgentId::same_as(&user_id) } else { AgentId::from(stated) })
         });
         Participant {
-            user_id: user_id.cloned().unwrap_or_else(|| UserId::from(self.user_id)),
+            user_id,
             agent_id,
             role: self.role.clone(),
             state: self.state.clone(),
