@@ -41,6 +41,8 @@ pub(crate) struct Roster<N> {
     pub(super) asleep: HashMap<ConversationId, Option<ExternalConsumerId>>,
     dialogs: DialogTable,
     pub(super) sleep_queue: SleepQueue,
+    /// Conversations that are up to date and were unloaded before.
+    pub(super) looked_at: Vec<ConversationId>,
     pub(super) systemic: Systemic<ConversationId>,
     pub(super) is_restored: bool,
 }
@@ -104,6 +106,7 @@ impl<N> Roster<N> {
             asleep: HashMap::new(),
             dialogs: DialogTable::default(),
             sleep_queue: SleepQueue::default(),
+            looked_at: Vec::new(),
             systemic: Systemic::default(),
             is_restored: false,
         }
@@ -283,7 +286,7 @@ impl<N: Default> Roster<N> {
             }
             Entry::Vacant(vacant) => {
                 upstream.metrics.conversations.inc();
-                let activity = sleep_queue.add(id, now);
+                let activity = if is_new { sleep_queue.add(id, now) } else { sleep_queue.add_woken(id, now) };
                 vacant.insert(Child::start(id.clone(), begin(Rc::clone(upstream), is_new), activity))
             }
         };

@@ -6,7 +6,18 @@ use tertulia_core::id::{ConversationId, ExternalConsumerId};
 use tokio::sync::oneshot;
 
 use super::{Child, Roster};
-use crate::conversation::{ChildNotice, ChildReport, Leave, Rest};
+use crate::conversation::{ChildNotice, ChildReport, Leave, Rest, Upstream};
+
+/// Asks a conversation whether it may be unloaded; it reports the reply.
+fn ask<N>(upstream: &Upstream, child: &Child<N>, conversation: ConversationId) {
+    let (done, outcome) = oneshot::channel();
+    child.tell(Rest { done });
+    let parent = upstream.parent.clone();
+    actix_rt::spawn(async move {
+        let may_sleep = outcome.await.unwrap_or_default();
+        parent.do_send(ChildReport { conversation, notice: ChildNotice::Rested { may_sleep } });
+    });
+}
 
 impl<N> Roster<N> {
     /// Asks conversations that were idle for `after` whether they may be unloaded. Conversations that `must_stay` in
@@ -21,13 +32,28 @@ impl<N> Roster<N> {
             if must_stay(&id, child) {
                 self.sleep_queue.stays(&id, child.activity_mut(), now);
             } else if self.sleep_queue.rests(&id, child.activity_mut(), now, after) {
-                let (done, outcome) = oneshot::channel();
-                child.tell(Rest { done });
-                let parent = self.upstream.parent.clone();
-                actix_rt::spawn(async move {
-                    let may_sleep = outcome.await.unwrap_or_default();
-                    parent.do_send(ChildReport { conversation: id, notice: ChildNotice::Rested { may_sleep } });
-                });
+                ask(&self.upstream, child, id);
+            }
+        }
+    }
+
+    /// A conversation is up to date. If it was unloaded until a notification or a command concerned it, it may be
+    /// unloaded again soon, so that to look at all conversations does not fill the memory.
+    pub(crate) fn is_up_to_date(&mut self, id: &ConversationId) {
+        if self.awake.get(id).is_some_and(|child| child.activity().is_woken()) {
+            self.looked_at.push(id.clone());
+        }
+    }
+
+    /// Asks the conversations that were only looked at whether they may be unloaded again, except those that `must_stay`
+    /// in memory.
+    pub(crate) fn let_looked_at_sleep(&mut self, must_stay: impl Fn(&ConversationId, &Child<N>) -> bool) {
+        for id in std::mem::take(&mut self.looked_at) {
+            let Some(child) = self.awake.get_mut(&id) else { continue };
+            let is_asked = child.activity().is_woken() && !child.activity().is_resting();
+            if is_asked && !must_stay(&id, child) {
+                self.sleep_queue.take_out(&id, child.activity_mut());
+                ask(&self.upstream, child, id);
             }
         }
     }

@@ -11,12 +11,19 @@ pub(crate) struct Activity {
     used: Instant,
     /// Its position in the queue; `None` while it is asked whether it may be unloaded.
     turn: Option<Instant>,
+    /// Whether it was unloaded before its only use.
+    is_woken: bool,
 }
 
 impl Activity {
     /// When the conversation last received a message that concerns it.
     pub(crate) fn used(&self) -> Instant {
         self.used
+    }
+
+    /// Whether the conversation was unloaded before the only message that concerned it.
+    pub(crate) fn is_woken(&self) -> bool {
+        self.is_woken
     }
 
     /// Whether the conversation was asked whether it is idle and nothing was sent to it since.
@@ -38,16 +45,28 @@ impl SleepQueue {
     /// Adds a conversation at its first use.
     pub(crate) fn add(&mut self, id: &ConversationId, now: Instant) -> Activity {
         self.0.add(now, id);
-        Activity { used: now, turn: Some(now) }
+        Activity { used: now, turn: Some(now), is_woken: false }
+    }
+
+    /// Adds a conversation that was unloaded until now.
+    pub(crate) fn add_woken(&mut self, id: &ConversationId, now: Instant) -> Activity {
+        Activity { is_woken: true, ..self.add(id, now) }
     }
 
     /// Records the use of a conversation; a conversation that is being asked is queued again.
     pub(crate) fn used(&mut self, id: &ConversationId, activity: &mut Activity, now: Instant) {
         activity.used = now;
+        activity.is_woken = false;
         if activity.is_resting() {
             activity.turn = Some(now);
             self.0.add(now, id);
         }
+    }
+
+    /// Takes a conversation out of the queue; from now on it counts as being asked.
+    pub(crate) fn take_out(&mut self, id: &ConversationId, activity: &mut Activity) {
+        self.remove(id, activity);
+        activity.turn = None;
     }
 
     pub(crate) fn remove(&mut self, id: &ConversationId, activity: &Activity) {

@@ -37,11 +37,13 @@ impl Connection {
         }
     }
 
-    /// Unloads idle conversations while the connection is up to date.
+    /// Unloads the conversations that were only looked at, and idle ones while the connection is up to date.
     pub(super) fn let_sleep(&mut self) {
-        if self.session.may_send() {
-            let subscriptions = &self.subscriptions;
-            self.roster.let_sleep(self.settings.sleep_after, |id, _| subscriptions.is_leaving(id));
+        let Self { session, subscriptions, roster, settings, .. } = self;
+        let is_leaving = |id: &ConversationId, _: &_| subscriptions.is_leaving(id);
+        roster.let_looked_at_sleep(is_leaving);
+        if session.may_send() {
+            roster.let_sleep(settings.sleep_after, is_leaving);
         }
     }
 }

@@ -66,7 +66,10 @@ impl Connection {
     /// A conversation reports the progress of its history.
     pub(super) fn history_reported(&mut self, conversation: &ConversationId, progress: HistoryProgress) {
         match progress {
-            HistoryProgress::Done => self.parts.history_done(conversation),
+            HistoryProgress::Done => {
+                self.parts.history_done(conversation);
+                self.roster.is_up_to_date(conversation);
+            }
             HistoryProgress::Refused => self.parts.history_refused(conversation),
             HistoryProgress::Awaited => return self.recovery.hurry(conversation),
         }

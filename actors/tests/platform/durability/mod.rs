@@ -311,6 +311,40 @@ async fn a_quiet_conversation_sleeps_and_wakes_as_it_was() {
     run.end().await;
 }
 
+/// Promise 6: after a restart every conversation is looked at again, and does not stay in memory for that.
+#[actix_rt::test]
+async fn a_conversation_that_was_only_looked_at_sleeps_again_at_once() {
+    let (emulator, store) = (Emulator::start(EmulatorConfig::default()).unwrap(), store());
+    let ids: Vec<String> = (0..8).map(|_| emulator.create_conversation(None, None)).collect();
+    let run = Run::begin(&emulator, &store, never);
+    for id in &ids {
+        run.taken(id).await;
+    }
+    run.end().await;
+
+    emulator.say(&ids[0], "said meanwhile").unwrap();
+    let settings = bot(1);
+    assert!(settings.sleep_after > PATIENCE);
+    let run = Run::with(&emulator, &store, never, settings);
+    run.ready().await;
+    let log = run.log_until(says("said meanwhile")).await;
+    assert_whole(&log);
+    let metrics = run.tertulia.metrics();
+    timeout(PATIENCE, async {
+        while metrics.conversations_asleep.get() < 7 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    })
+    .await
+    .expect("they do not sleep");
+
+    emulator.say(&ids[1], "said later").unwrap();
+    let log = run.log_until(says("said later")).await;
+    assert_eq!(texts(&log), ["said meanwhile", "said later"]);
+    assert_whole(&log);
+    run.end().await;
+}
+
 /// Promise 4: with a full disk an unloaded conversation cannot be loaded, so nothing is sent, and the caller gets an
 /// error.
 #[actix_rt::test]
