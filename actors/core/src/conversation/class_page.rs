@@ -89,8 +89,8 @@ impl Conversation {
     }
 
     /// The number of unread messages by participant ([CV-M10](crate::rules#cv-m10)); `None` if the dialect does not
-    /// report it. Returned by user id, although the platform counts agents by agent id. A former participant stays
-    /// under the id that was sent.
+    /// report it. Returned by user id, each user once, although the platform counts agents by agent id. A former
+    /// participant stays under the id that was sent.
     #[must_use]
     pub fn number_of_unread_messages(&self) -> Option<Vec<(UserId, u64)>> {
         let unread = self.members.number_of_unread_messages.as_ref()?;

@@ -1,7 +1,5 @@
 //! The page of a conversation: all members under their names on the class page, as JSON.
 
-use std::collections::BTreeMap;
-
 use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::{
     Value,
@@ -10,7 +8,7 @@ use serde_json::{
 
 use super::{Conversation, Dialog, PageText, Participant, as_sent::AsSent, page_member::PageMember};
 use crate::{
-    id::DialogId,
+    id::{DialogId, UserId},
     time::Timestamp,
     ums::{ChannelType, CloseReason, DialogStatus, DialogType},
 };
@@ -55,11 +53,7 @@ impl Conversation {
             PageMember::NotificationCount => page.serialize_entry(name, &self.counters.processed),
             PageMember::NotificationIgnoredCount => page.serialize_entry(name, &self.counters.ignored),
             PageMember::NotificationOutOfOrderCount => page.serialize_entry(name, &self.counters.out_of_order),
-            PageMember::UnreadMessages => {
-                // A map has each user once, although several ids may belong to one user.
-                let unread = self.number_of_unread_messages().map(BTreeMap::from_iter);
-                page.serialize_entry(name, &unread)
-            }
+            PageMember::UnreadMessages => page.serialize_entry(name, &self.number_of_unread_messages().map(ByUser)),
             PageMember::Participants => {
                 page.serialize_entry(name, self.shown_dialog().map(Dialog::participants).unwrap_or_default())
             }
@@ -143,6 +137,15 @@ impl<'d> DialogPage<'d> {
             read_by_consumer,
             read_by_assigned_agent,
         }
+    }
+}
+
+/// Counts by user.
+struct ByUser(Vec<(UserId, u64)>);
+
+impl Serialize for ByUser {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(user, count)| (user, count)))
     }
 }
 

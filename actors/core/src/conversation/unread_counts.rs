@@ -25,7 +25,8 @@ impl UnreadCounts {
         self.0.iter().find(|(id, _)| participant.is(id)).map(|(_, count)| *count)
     }
 
-    /// The counts by user id. An id that belongs to none of `participants` is not replaced.
+    /// The counts by user id, each user once although several ids may belong to one user, in the order of the ids. An id
+    /// that belongs to none of `participants` is not replaced.
     pub(super) fn by_user_id<'p, P: Iterator<Item = &'p Participant>>(
         &self,
         participants: impl Fn() -> P,
@@ -48,6 +49,15 @@ impl UnreadCounts {
             };
             known.cloned().unwrap_or_else(|| id.into())
         };
-        self.0.iter().map(|(id, count)| (user_id(id), *count)).collect()
+        let mut counts: Vec<(UserId, u64)> = self.0.iter().map(|(id, count)| (user_id(id), *count)).collect();
+        counts.sort_by(|(one, _), (other, _)| one.cmp(other));
+        counts.dedup_by(|(later, count), (user, counted)| {
+            let is_same = later == user;
+            if is_same {
+                *counted = *count;
+            }
+            is_same
+        });
+        counts
     }
 }

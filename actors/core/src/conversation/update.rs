@@ -1,7 +1,5 @@
 //! The update event of a conversation: the members that one notification changed and that no other event reports.
 
-use std::collections::BTreeMap;
-
 use smallvec::SmallVec;
 
 use super::{
@@ -10,7 +8,7 @@ use super::{
     page_member::PageMember,
     participants::{assigned_agent, consumer, told_by},
 };
-use crate::id::{DialogId, UserId};
+use crate::id::DialogId;
 
 /// With more participants, dialogs or events than this, the members in `PEOPLE` are not compared. The update then has
 /// all of them.
@@ -117,10 +115,7 @@ impl Conversation {
             let dialogs = || self.dialogs.iter().map(|dialog| &dialog.dialog_id);
             unread.by_user_id(|| dialogs().flat_map(|dialog| self.participants_before(changes, dialog)))
         });
-        let by_user =
-            |unread: Option<Vec<(UserId, u64)>>| unread.map(|unread| unread.into_iter().collect::<BTreeMap<_, _>>());
-        let is_different = by_user(before) != by_user(self.number_of_unread_messages());
-        changes.note_if(is_different, PageMember::UnreadMessages);
+        changes.note_if(before != self.number_of_unread_messages(), PageMember::UnreadMessages);
     }
 
     /// The participants that a dialog had before the notification.
