@@ -8,8 +8,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 /// The most bytes of unhandled frames of the process, over all connections, in KiB. At least as much as the largest
 /// frame.
 const KIBIBYTES: usize = 128 << 10;
-/// What a small frame counts, in KiB, because a frame takes memory beside its bytes. So at most 32,768 frames are
-/// unhandled.
+/// The least share of a frame, in KiB, because a frame takes memory in addition to its bytes. So at most 32,768 frames
+/// are unhandled.
 const SMALL: usize = 4;
 
 /// What the connections of a process may have read and not handled.

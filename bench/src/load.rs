@@ -19,7 +19,7 @@ use tertulia_actors::{
     connection::ConnectionSettings,
     conversation::ConversationHandle,
     core::{id::ConnectionId, ums::ParticipantRole},
-    engine::{Journal, LogBatch, Retention},
+    engine::{Journal, LogBatch, LogReader, Retention},
     platform::{AgentLogin, Pace, PlatformSettings},
     subscriber::{EventKind, EventStream, Filter},
 };
@@ -77,7 +77,13 @@ pub(crate) async fn run(scale: Scale) -> anyhow::Result<Run> {
 
     let messages = rate.saturating_mul(duration);
     let saying = platform.carry_out(Order::Say { messages, rate });
-    let kept = async { if durable { read(&tertulia, messages).await.map(Some) } else { Ok(None) } };
+    let log = durable.then(|| tertulia.journal().reader(tertulia.journal().newest()));
+    let kept = async {
+        match log {
+            Some(log) => read(log, messages).await.map(Some),
+            None => Ok(None),
+        }
+    };
     let (paced, kept) = tokio::try_join!(hear(&mut stream, messages, saying), kept)?;
 
     let used = processor_time()?;
@@ -203,7 +209,7 @@ async fn hear(
 
 /// Reads the given number of consumers' messages from the log, as soon as each is durable. Returns the time of each from
 /// sending to reading, in microseconds.
-async fn read(tertulia: &Tertulia, messages: u32) -> anyhow::Result<Histogram<u64>> {
+async fn read(mut log: LogReader, messages: u32) -> anyhow::Result<Histogram<u64>> {
     #[derive(Deserialize)]
     struct Kept<'e> {
         #[serde(borrow)]
@@ -217,7 +223,6 @@ async fn read(tertulia: &Tertulia, messages: u32) -> anyhow::Result<Histogram<u6
         role: Option<ParticipantRole>,
     }
 
-    let mut log = tertulia.journal().reader(tertulia.journal().newest());
     let mut latency = Histogram::new(3)?;
     while latency.len() < u64::from(messages) {
         let batch = timeout(PATIENCE, log.next()).await.context("no message was kept in time")??;

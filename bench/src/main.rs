@@ -199,6 +199,10 @@ fn apart<T: DeserializeOwned>(command: &str, conversations: u32, options: &[Stri
     let mut process = system::Command::new(std::env::current_exe()?);
     process.arg(command).arg("--conversations").arg(conversations.to_string()).args(options).stderr(Stdio::inherit());
     let output = process.output().context("cannot start a run")?;
-    anyhow::ensure!(output.status.success(), "the run {command} {options:?} ended with {}", output.status);
+    anyhow::ensure!(
+        output.status.success(),
+        "the run {command} of {conversations} {options:?} ended with {}",
+        output.status
+    );
     serde_json::from_slice(&output.stdout).context("the run printed no result")
 }

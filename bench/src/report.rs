@@ -47,7 +47,7 @@ pub(crate) struct Run {
     pub(crate) paced_rate: u32,
     /// From a consumer's message in the stand-in to the subscriber, including both processes and TLS.
     pub(crate) platform_to_subscriber: Latency,
-    /// From the same to a reader of the log, who gets what is durable. Absent without a store.
+    /// From a consumer's message to a reader of the log, which has only durable events. Absent without a store.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) platform_to_log: Option<Latency>,
     /// Frames per second when the stand-in sends as fast as possible on the same cores.

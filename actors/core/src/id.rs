@@ -137,7 +137,7 @@ impl ConversationId {
 
 impl AgentId {
     /// The id of a participant who has one id for both purposes, such as a consumer. It is in memory once.
-    pub(crate) fn same_as(id: &UserId) -> Self {
+    pub(crate) fn sharing(id: &UserId) -> Self {
         Self(Arc::clone(&id.0))
     }
 }

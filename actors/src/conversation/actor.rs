@@ -273,7 +273,7 @@ impl Handler<StateArrived> for Conversation {
                 self.amend_note();
                 self.next_command(ctx);
             }
-            // Perhaps more than the state, or less: then the frame has another form than was presumed.
+            // The text may be longer or shorter than the state, because the end of the state was only presumed.
             (Ok(Err(StateError::Malformed { .. })), Some(frame)) => {
                 self.handled();
                 return self.give_back(frame, place);
@@ -400,9 +400,10 @@ impl Handler<HandleRequest> for Conversation {
 impl Handler<Rest> for Conversation {
     type Result = ();
 
-    fn handle(&mut self, Rest { done }: Rest, _: &mut Self::Context) {
+    fn handle(&mut self, Rest { is_early, done }: Rest, _: &mut Self::Context) {
+        let is_talking = is_early && self.latest_consumer_message.is_some();
         let is_quiet = self.commands.is_idle() && !self.histories.are_wanted() && self.transfers == 0;
-        if !self.keeps() || !is_quiet {
+        if !self.keeps() || !is_quiet || is_talking {
             let _ = done.send(false);
             return;
         }

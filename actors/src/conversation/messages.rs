@@ -266,6 +266,8 @@ pub(crate) struct Download {
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(crate) struct Rest {
+    /// Whether it was loaded only just now. Then it stays if something was said meanwhile.
+    pub(crate) is_early: bool,
     pub(crate) done: oneshot::Sender<bool>,
 }
 

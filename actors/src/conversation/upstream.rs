@@ -81,7 +81,7 @@ pub(crate) enum ChildNotice {
     /// The conversation has this dialog besides MAIN, whose records may arrive without the conversation's id
     /// ([MS-9](crate::rules#ms-9)).
     Dialog(DialogId),
-    /// A frame that the conversation cannot read: more was presumed of it than it is.
+    /// A frame that the conversation cannot read. The connection decodes it as a whole.
     Misread { frame: Bytes, place: FramePermit },
     /// The reply to the question whether the conversation may be unloaded.
     Rested { may_sleep: bool },

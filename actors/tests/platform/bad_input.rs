@@ -1,7 +1,7 @@
 //! Promise 7: whatever comes over the network ends in an error and a counter, and everything else goes on. What cannot
 //! be started is refused at the start.
 
-use std::time::Duration;
+use std::{num::NonZeroUsize, sync::Arc, time::Duration};
 
 use tertulia_actors::{
     StartError, Tertulia,
@@ -10,9 +10,11 @@ use tertulia_actors::{
         id::ConnectionId,
         session::{PolicyError, SessionPolicy},
     },
+    dead_letters::{DeadLetter, DeadLetterKind},
+    engine::{Change, Journal, MemoryStore, Record, RecordKey, Retention, Table},
     platform::{AgentLogin, PlatformSettings},
 };
-use tertulia_emulator::{EmulatorConfig, Fault, FaultKind};
+use tertulia_emulator::{Emulator, EmulatorConfig, Fault, FaultKind};
 
 use crate::stage::{PATIENCE, Stage, bot, platform};
 
@@ -27,6 +29,45 @@ async fn a_malformed_frame_is_counted_and_the_connection_goes_on() {
     assert_eq!(stage.texts(&bot, 1).await, ["hello"]);
     assert!(stage.tertulia.metrics().frames_malformed.get() >= 1);
     assert!(stage.tertulia.connection(&bot).status().unwrap().last_error.is_some());
+}
+
+/// Makes the connection read a frame, by the replay of a dead letter.
+async fn read(stage: &Stage, connection: &ConnectionId, frame: &str) {
+    let letters = stage.tertulia.dead_letters();
+    letters.put_undelivered("nobody", connection, None, "not read yet".to_owned(), frame.as_bytes());
+    let letter = letters.list(None, usize::MAX).await.unwrap().pop().unwrap();
+    let letter = DeadLetter { kind: DeadLetterKind::Frame, subscriber: None, ..letter };
+    let record = Record::new(RecordKey::of(&[letter.id.as_str()]), serde_json::to_vec(&letter).unwrap());
+    stage.tertulia.journal().keep(vec![Change::Put(Table::DeadLetters, record)]).await.unwrap();
+    stage.tertulia.replay_dead_letter(&letter.id).await.unwrap();
+}
+
+/// ER-5: records are decoded by their conversation. Those that cannot be decoded are counted and kept all the same.
+#[actix_rt::test]
+async fn records_that_cannot_be_decoded_become_dead_letters_whether_or_not_their_conversation_is_known() {
+    let emulator = Emulator::start(EmulatorConfig::default()).unwrap();
+    let store = Arc::new(MemoryStore::new(NonZeroUsize::MIN));
+    let builder = Tertulia::builder().platform(platform(&emulator)).arbiters(NonZeroUsize::MIN);
+    let tertulia = builder.journal(Journal::start(store, Retention::default()).unwrap()).start().unwrap();
+    let mut stage = Stage::of(emulator, tertulia);
+    let bot = stage.bot().await;
+    let known = stage.conversation(&bot).await.id().clone();
+    let asked = stage.tertulia.metrics().messages_of_strangers.get();
+    for (count, names) in
+        [String::new(), format!(r#""conversationId":"{known}""#), r#""dialogId":"d9""#.to_owned()].iter().enumerate()
+    {
+        let frame = format!(r#"{{"kind":"notification","type":".ams.ms.OnlineEventDistribution","body":{{{names}}}}}"#);
+        read(&stage, &bot, &frame).await;
+        let counted = async {
+            while stage.tertulia.metrics().frames_malformed.get() <= count as u64 {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, counted).await.expect("the frame is not counted");
+        let newest = stage.tertulia.dead_letters().list(None, usize::MAX).await.unwrap().pop().unwrap();
+        assert_eq!((newest.kind, &*newest.body), (DeadLetterKind::Frame, frame.as_bytes()));
+    }
+    assert_eq!(stage.tertulia.metrics().messages_of_strangers.get(), asked);
 }
 
 #[actix_rt::test]

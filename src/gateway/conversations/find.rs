@@ -25,8 +25,8 @@ pub(in crate::gateway) struct Through {
     pub(in crate::gateway) connection: Option<ConnectionId>,
 }
 
-/// The conversation on each connection that sees it, or only on the requested connection. Consumers' connections come
-/// last, because a consumer sees and can do less: no private messages, no history.
+/// The conversation on each connection that sees it, or only on the requested connection. Connections of
+/// consumers and of connectors come last, because a consumer sees and can do less: no private messages, no history.
 pub(super) fn find_all(
     caller: &Caller,
     id: &ConversationId,
@@ -41,7 +41,7 @@ pub(super) fn find_all(
     Ok(found.into_iter().map(|(_, conversation)| conversation).collect())
 }
 
-/// The conversation for reading, as the connection sees it that sees most.
+/// The conversation for reading, on an agent's connection if there is one.
 pub(super) fn find_to_look(
     caller: &Caller,
     id: &ConversationId,

@@ -136,7 +136,8 @@ async fn history(
     for handle in find_all(&caller, &id, Through { connection })? {
         match handle.perform_as(new_key(), command.clone(), PATIENCE).await {
             Ok(done) => return Ok(Json(History { items: done.messages })),
-            // Another connection may be able to read the history. If none is, the caller learns that one could later.
+            // Another connection may be able to read the history. If none is, `not-connected` counts more, because the
+            // caller can try again.
             Err(ConversationError::NotConnected) => failed = Some(ConversationError::NotConnected),
             Err(failure) if failure.code() == "not-supported" => failed = failed.or(Some(failure)),
             Err(failure) => return Err(failure.into()),

@@ -136,7 +136,7 @@ impl StatedParticipant<'_> {
         let user_id = user_id.cloned().unwrap_or_else(|| UserId::from(self.user_id));
         let agent_id = self.agent_id.map(|stated| {
             let known = known.and_then(|known| known.agent_id.clone()).filter(|id| *id == *stated);
-            known.unwrap_or_else(|| if user_id == *stated { AgentId::same_as(&user_id) } else { AgentId::from(stated) })
+            known.unwrap_or_else(|| if user_id == *stated { AgentId::sharing(&user_id) } else { AgentId::from(stated) })
         });
         Participant {
             user_id,

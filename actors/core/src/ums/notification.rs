@@ -82,8 +82,8 @@ impl<'a> StateText<'a> {
         self.text
     }
 
-    /// Whether the end of the state is only presumed: the text may be no JSON value. So it is in a
-    /// [`StateFrame`](super::StateFrame).
+    /// Whether the end of the state is only presumed, as in a [`StateFrame`](super::StateFrame). Then the text may be no
+    /// JSON value.
     #[must_use]
     pub fn is_presumed(self) -> bool {
         self.is_presumed
@@ -378,8 +378,8 @@ impl<'a> Notification<'a> {
             return Ok(Self::Unlisted { kind, body });
         };
         let read = match last_part(&kind) {
-            "ExConversationChangeNotification" => serde_json::from_str(text).map(Self::Conversations),
-            "OnlineEventDistribution" | "MessagingEventNotification" => Messages::read(text).map(Self::Messages),
+            _ if ConversationChanges::are_named(&kind) => serde_json::from_str(text).map(Self::Conversations),
+            _ if Messages::are_named(&kind) => Messages::read(text).map(Self::Messages),
             "RoutingTaskNotification" | "routingTaskNotification" => serde_json::from_str(text).map(Self::Rings),
             "AgentStateNotification" | "agentStateNotification" => {
                 serde_json::from_str(text).map(|AgentStates { changes }| {

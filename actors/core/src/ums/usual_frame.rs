@@ -17,9 +17,9 @@ static RESULT: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("\"resul
 
 /// A notification of one conversation's state, an UPSERT, in its usual form.
 ///
-/// To find where a state ends is to read it, and the conversation reads it anyway, with less effort because it knows the
-/// previous one. So the end of the state is presumed here: a conversation for whom [`Self::state`] is not one JSON value
-/// must give the frame back, to be read by [`Frame::decode`](super::Frame::decode).
+/// To find the end of a state costs as much as to read it, and the conversation reads it anyway. So the end is presumed
+/// here. If [`Self::state`] is not one JSON value, the conversation must give the frame back, to be read by
+/// [`Frame::decode`](super::Frame::decode).
 ///
 /// ```
 /// use tertulia_core::ums::StateFrame;
@@ -38,7 +38,7 @@ pub struct StateFrame<'a> {
     pub subscription_id: Text<'a>,
     /// The conversation.
     pub conversation_id: Text<'a>,
-    /// The state, which ends where the usual frame would have it end.
+    /// The text up to the usual end of a frame.
     pub state: StateText<'a>,
 }
 
@@ -50,7 +50,7 @@ impl<'a> StateFrame<'a> {
         let before_end = text.strip_suffix(END)?;
         let (mut is_notification, mut is_of_changes) = (false, false);
         let (mut subscription_id, mut state, mut conversation_id) = (None, None, None);
-        // Once the conversation is known, every object is left with `None`.
+        // Nothing is read after the conversation's id, and nothing but what is listed here stands before it.
         let mut reader = JsonReader::new(text);
         reader.object(|reader, name| match name {
             "kind" => is("notification", &mut is_notification, reader),
@@ -58,33 +58,41 @@ impl<'a> StateFrame<'a> {
                 is_of_changes = ConversationChanges::are_named(plain(reader)?);
                 is_of_changes.then_some(())
             }
-            "body" if is_of_changes => reader.object(|reader, name| match name {
-                "subscriptionId" if subscription_id.is_none() => {
-                    subscription_id = Some(plain(reader)?);
-                    Some(())
-                }
-                "sentTs" => reader.scalar().map(|_| ()),
-                "changes" => reader.array(|reader| {
-                    let mut is_upsert = false;
-                    reader.object(|reader, name| match name {
-                        "type" => is("UPSERT", &mut is_upsert, reader),
-                        "result" if is_upsert && reader.kind()? == Kind::Object => {
-                            state = before_end.get(reader.at()..);
-                            reader.object(|reader, name| {
-                                conversation_id = Some(plain(reader)?).filter(|_| name == "convId");
-                                None
-                            })
-                        }
-                        _ => None,
-                    })
-                }),
-                _ => None,
-            }),
+            "body" if is_of_changes => {
+                reader.object(|reader, name| match name {
+                    "subscriptionId" if subscription_id.is_none() => {
+                        subscription_id = Some(plain(reader)?);
+                        Some(())
+                    }
+                    "sentTs" => reader.scalar().map(|_| ()),
+                    "changes" => {
+                        reader.array(|reader| {
+                            let mut is_upsert = false;
+                            reader.object(|reader, name| match name {
+                                "type" => is("UPSERT", &mut is_upsert, reader),
+                                "result" if is_upsert && reader.kind()? == Kind::Object => {
+                                    state = before_end.get(reader.at()..);
+                                    reader.object(|reader, name| {
+                                        conversation_id = Some(plain(reader)?).filter(|_| name == "convId");
+                                        None
+                                    })
+                                }
+                                _ => None,
+                            });
+                            None
+                        });
+                        None
+                    }
+                    _ => None,
+                });
+                None
+            }
             _ => None,
         });
         let (subscription_id, conversation_id) = (subscription_id?.into(), conversation_id?.into());
         // Another change has another result, in any order of its members.
-        let state = state.filter(|state| RESULT.find(state.as_bytes()).is_none())?;
+        let is_one = |state: &&str| state.ends_with('}') && RESULT.find(state.as_bytes()).is_none();
+        let state = state.filter(is_one)?;
         Some(Self { subscription_id, conversation_id, state: StateText::presumed(state) })
     }
 }
@@ -282,6 +290,11 @@ mod tests {
             frame(&upsert(r#"{"convId":"c\u0031","conversationDetails":{}}"#)),
             frame(&upsert("null")),
             frame(""),
+            frame(&format!(r#"{{"type":"UPSERT"}},{usual}"#)),
+            frame(&format!("{{}},{usual}")),
+            frame(&usual).replace(r#""changes":"#, r#""changes":[],"changes":"#),
+            frame(&usual).replace(r#""body":"#, r#""body":{"subscriptionId":"s2"},"body":"#),
+            frame(&upsert(&format!("{STATE} "))),
             frame(&usual).replace(r#""subscriptionId":"s1","#, ""),
             frame(&usual).replace("notification", "resp"),
             frame(&usual).replace("ExConversation", "AgentState"),
@@ -298,8 +311,8 @@ mod tests {
     #[test]
     fn a_state_that_does_not_end_there_is_no_value() {
         for text in [
-            frame(&format!("{},{{}}", upsert(STATE))),
-            frame(&upsert(STATE).replace("}}", r#"},"more":{"#)),
+            frame(&format!(r#"{},{{"more":{{}}}}"#, upsert(STATE))),
+            frame(&format!(r#"{{"type":"UPSERT","result":{STATE},"more":{{}}}}"#)),
             frame(&upsert(r#"{"convId":"c1","conversationDetails":{}"#)),
         ] {
             let state = StateFrame::read(&text).unwrap().state;

@@ -41,8 +41,8 @@ pub(crate) struct Roster<N> {
     pub(super) asleep: HashMap<ConversationId, Option<ExternalConsumerId>>,
     dialogs: DialogTable,
     pub(super) sleep_queue: SleepQueue,
-    /// Conversations that are up to date and were unloaded before.
-    pub(super) looked_at: Vec<ConversationId>,
+    /// Conversations that were loaded and are up to date, and may be unloaded again.
+    pub(super) loaded_briefly: Vec<ConversationId>,
     pub(super) systemic: Systemic<ConversationId>,
     pub(super) is_restored: bool,
 }
@@ -106,7 +106,7 @@ impl<N> Roster<N> {
             asleep: HashMap::new(),
             dialogs: DialogTable::default(),
             sleep_queue: SleepQueue::default(),
-            looked_at: Vec::new(),
+            loaded_briefly: Vec::new(),
             systemic: Systemic::default(),
             is_restored: false,
         }
@@ -135,6 +135,14 @@ impl<N> Roster<N> {
     /// Whether the connection has the conversation, in memory or only in the store.
     pub(crate) fn knows(&self, id: &ConversationId) -> bool {
         self.awake.contains_key(id) || self.asleep.contains_key(id)
+    }
+
+    /// Whether the connection has the conversation, and its actor reads frames.
+    pub(crate) fn has_reader(&self, id: &ConversationId) -> bool {
+        match self.awake.get(id) {
+            Some(child) => !child.is_quarantined(),
+            None => self.asleep.contains_key(id),
+        }
     }
 
     pub(crate) fn is_awake(&self, id: &ConversationId) -> bool {

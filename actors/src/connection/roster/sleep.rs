@@ -9,9 +9,9 @@ use super::{Child, Roster};
 use crate::conversation::{ChildNotice, ChildReport, Leave, Rest, Upstream};
 
 /// Asks a conversation whether it may be unloaded; it reports the reply.
-fn ask<N>(upstream: &Upstream, child: &Child<N>, conversation: ConversationId) {
+fn ask<N>(upstream: &Upstream, child: &Child<N>, conversation: ConversationId, is_early: bool) {
     let (done, outcome) = oneshot::channel();
-    child.tell(Rest { done });
+    child.tell(Rest { is_early, done });
     let parent = upstream.parent.clone();
     actix_rt::spawn(async move {
         let may_sleep = outcome.await.unwrap_or_default();
@@ -32,28 +32,37 @@ impl<N> Roster<N> {
             if must_stay(&id, child) {
                 self.sleep_queue.stays(&id, child.activity_mut(), now);
             } else if self.sleep_queue.rests(&id, child.activity_mut(), now, after) {
-                ask(&self.upstream, child, id);
+                ask(&self.upstream, child, id, false);
             }
         }
     }
 
-    /// A conversation is up to date. If it was unloaded until a notification or a command concerned it, it may be
-    /// unloaded again soon, so that to look at all conversations does not fill the memory.
-    pub(crate) fn is_up_to_date(&mut self, id: &ConversationId) {
+    /// Notes that a conversation is up to date. If it was loaded for one message and nothing else concerned it, it may be
+    /// unloaded again soon, so that a resume does not keep all conversations in memory.
+    pub(crate) fn note_up_to_date(&mut self, id: &ConversationId) {
         if self.awake.get(id).is_some_and(|child| child.activity().is_woken()) {
-            self.looked_at.push(id.clone());
+            self.loaded_briefly.push(id.clone());
         }
     }
 
-    /// Asks the conversations that were only looked at whether they may be unloaded again, except those that `must_stay`
+    /// Makes a conversation fetch what it missed. It stays in memory although it was asked whether it may be unloaded.
+    pub(crate) fn catch_up(&mut self, id: &ConversationId) {
+        let Some(child) = self.awake.get_mut(id) else { return };
+        if child.activity().is_resting() {
+            self.sleep_queue.stays(id, child.activity_mut(), Instant::now());
+        }
+        child.catch_up();
+    }
+
+    /// Asks the conversations that were loaded briefly whether they may be unloaded again, except those that `must_stay`
     /// in memory.
-    pub(crate) fn let_looked_at_sleep(&mut self, must_stay: impl Fn(&ConversationId, &Child<N>) -> bool) {
-        for id in std::mem::take(&mut self.looked_at) {
+    pub(crate) fn let_sleep_early(&mut self, must_stay: impl Fn(&ConversationId, &Child<N>) -> bool) {
+        for id in std::mem::take(&mut self.loaded_briefly) {
             let Some(child) = self.awake.get_mut(&id) else { continue };
             let is_asked = child.activity().is_woken() && !child.activity().is_resting();
             if is_asked && !must_stay(&id, child) {
                 self.sleep_queue.take_out(&id, child.activity_mut());
-                ask(&self.upstream, child, id);
+                ask(&self.upstream, child, id, true);
             }
         }
     }

@@ -11,7 +11,7 @@ pub(crate) struct Activity {
     used: Instant,
     /// Its position in the queue; `None` while it is asked whether it may be unloaded.
     turn: Option<Instant>,
-    /// Whether it was unloaded before its only use.
+    /// Whether it was loaded for its only use.
     is_woken: bool,
 }
 
@@ -21,7 +21,7 @@ impl Activity {
         self.used
     }
 
-    /// Whether the conversation was unloaded before the only message that concerned it.
+    /// Whether the conversation was loaded for the only message that concerned it.
     pub(crate) fn is_woken(&self) -> bool {
         self.is_woken
     }

@@ -84,6 +84,8 @@ pub(crate) struct Connection {
     pub(super) subscriptions: Subscriptions<(Bytes, FramePermit)>,
     pub(super) subscription_callers: SubscriptionCallers,
     pub(super) repeated: RepeatedFrames,
+    /// Whether frames of states are presumed to be usual on this socket.
+    pub(super) presumes: bool,
     pub(super) rings: RingTable,
     pub(super) arrivals: Arrivals,
     pub(super) creations: CreationQueue,
@@ -145,6 +147,7 @@ impl Connection {
             subscriptions: Subscriptions::default(),
             subscription_callers: SubscriptionCallers::default(),
             repeated: RepeatedFrames::default(),
+            presumes: true,
             rings: RingTable::default(),
             arrivals: Arrivals::default(),
             creations: CreationQueue::default(),
@@ -198,6 +201,7 @@ impl Connection {
         let lost = self.subscriptions.socket_lost();
         self.carry_out_all(lost);
         self.repeated.clear();
+        self.presumes = true;
         // An offer whose acceptance was lost is still open and must be accepted again.
         self.rings = RingTable::default();
         self.availability.socket_lost();

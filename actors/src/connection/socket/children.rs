@@ -37,11 +37,11 @@ impl Connection {
         }
     }
 
-    /// Unloads the conversations that were only looked at, and idle ones while the connection is up to date.
+    /// Unloads the conversations that were loaded briefly, and idle ones while the connection is up to date.
     pub(super) fn let_sleep(&mut self) {
         let Self { session, subscriptions, roster, settings, .. } = self;
         let is_leaving = |id: &ConversationId, _: &_| subscriptions.is_leaving(id);
-        roster.let_looked_at_sleep(is_leaving);
+        roster.let_sleep_early(is_leaving);
         if session.may_send() {
             roster.let_sleep(settings.sleep_after, is_leaving);
         }
@@ -57,6 +57,8 @@ impl Handler<ChildReport> for Connection {
             Some(RosterNews::History(conversation, progress)) => return self.history_reported(&conversation, progress),
             Some(RosterNews::Misread { conversation, frame, place }) => {
                 self.repeated.forget(&conversation);
+                // Its frames have another form; to presume the usual one again would cost more than it saves.
+                self.presumes = false;
                 return self.decode_frame(&frame, place, None, ctx);
             }
             None => return,

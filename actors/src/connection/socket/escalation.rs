@@ -48,6 +48,9 @@ impl Handler<Replay> for Connection {
             self.take_frame(&letter.body, place, ctx);
             return Ok(());
         }
+        if let Some(id) = letter.conversation.as_ref().filter(|id| self.roster.is_asleep(id)) {
+            self.child(id);
+        }
         self.roster.replay(&letter, FramePermit::new(place))
     }
 }

@@ -79,7 +79,8 @@ impl Connection {
         if let Some((id, state)) = self.repeated.state(fingerprint, frame) {
             let (id, raw) = (id.clone(), frame.slice_ref(state));
             self.subscriptions.repeated(&id);
-            self.child(&id).pass_state(StateArrived { raw, presumed_in: None, place });
+            let presumed_in = Some(frame.clone());
+            self.child(&id).pass_state(StateArrived { raw, presumed_in, place });
             return;
         }
         match std::str::from_utf8(frame) {
@@ -87,8 +88,8 @@ impl Connection {
                 if let Some(changes) = self.usual_state(text) {
                     return self.take_changes(frame, &changes, place, Some(fingerprint));
                 }
-                if let Some(address) = RecordsAddress::read(text) {
-                    return self.take_records(frame, &address, place);
+                if let Some(id) = self.usual_records(text) {
+                    return self.child(&id).pass_records(RecordsArrived { frame: frame.clone(), place });
                 }
             }
             _ => {}
@@ -96,16 +97,27 @@ impl Connection {
         self.decode_frame(frame, place, Some(fingerprint), ctx);
     }
 
-    /// The change of a usual frame for a conversation that this connection has. Its state is not read here.
+    /// The change of a usual frame, if it changes only a conversation that reads frames. Its state is not read here.
     fn usual_state<'f>(&self, text: &'f str) -> Option<ConversationChanges<'f>> {
         let StateFrame { subscription_id, conversation_id, state } = StateFrame::read(text)?;
         let addressee = self.subscriptions.addressee(Some(subscription_id.as_str()));
         let is_standing = matches!(addressee, Addressee::Subscription(_)) && !self.subscriptions.is_question(addressee);
-        let is_known = || ConversationId::from_wire(&conversation_id).is_some_and(|id| self.roster.knows(&id));
-        (is_standing && !self.subscriptions.awaits_snapshot() && is_known()).then(|| ConversationChanges {
+        let is_held = |id: ConversationId| {
+            let Self { roster, subscriptions, .. } = self;
+            roster.has_reader(&id) && subscriptions.has(&id) && !subscriptions.is_leaving(&id)
+        };
+        let is_held = || ConversationId::from_wire(&conversation_id).is_some_and(is_held);
+        let is_presumed = self.presumes && is_standing && !self.subscriptions.awaits_snapshot() && is_held();
+        is_presumed.then(|| ConversationChanges {
             subscription_id: Some(subscription_id),
             changes: vec![Change { kind: ChangeKind::Upsert, result: Some(state) }],
         })
+    }
+
+    /// The conversation of a usual frame of records, if the conversation reads frames. Its records are not decoded here.
+    fn usual_records(&self, text: &str) -> Option<ConversationId> {
+        let id = self.roster.conversation_of_records(&RecordsAddress::read(text)?).ok()??;
+        self.roster.has_reader(&id).then_some(id)
     }
 
     /// Decodes a frame and passes on what is in it. The fingerprint is missing if the frame must not be remembered.

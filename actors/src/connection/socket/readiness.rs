@@ -68,7 +68,7 @@ impl Connection {
         match progress {
             HistoryProgress::Done => {
                 self.parts.history_done(conversation);
-                self.roster.is_up_to_date(conversation);
+                self.roster.note_up_to_date(conversation);
             }
             HistoryProgress::Refused => self.parts.history_refused(conversation),
             HistoryProgress::Awaited => return self.recovery.hurry(conversation),

@@ -130,12 +130,13 @@ impl Connection {
     /// Makes every conversation fetch what it missed, beginning with the most recently updated. Each decides itself
     /// whether that is urgent and since when it waits.
     fn catch_up_all(&mut self) {
-        let mut all: Vec<_> = self.roster.children().filter(|(_, child)| !child.is_quarantined()).collect();
-        all.sort_unstable_by_key(|(_, child)| Reverse(child.used()));
-        for (id, child) in all {
-            self.parts.history_wanted(id);
-            if self.plan.is_settled(id) {
-                child.catch_up();
+        let awake = self.roster.children().filter(|(_, child)| !child.is_quarantined());
+        let mut all: Vec<_> = awake.map(|(id, child)| (Reverse(child.used()), id.clone())).collect();
+        all.sort_unstable();
+        for (_, id) in all {
+            self.parts.history_wanted(&id);
+            if self.plan.is_settled(&id) {
+                self.roster.catch_up(&id);
             }
         }
     }
@@ -143,9 +144,9 @@ impl Connection {
     /// The state of a conversation that the snapshots lacked is known.
     pub(super) fn settled(&mut self, id: &ConversationId) {
         self.plan.settle(id);
-        match self.roster.get(id).filter(|child| !child.is_quarantined()) {
-            Some(child) => child.catch_up(),
-            None => self.parts.history_done(id),
+        match self.roster.get(id).is_some_and(|child| !child.is_quarantined()) {
+            true => self.roster.catch_up(id),
+            false => self.parts.history_done(id),
         }
         self.tell_lacking();
     }

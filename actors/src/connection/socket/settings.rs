@@ -58,8 +58,8 @@ pub struct ConnectionSettings {
     pub max_waiting_commands: usize,
     /// How long a conversation that left the subscription stays in memory for late messages.
     pub linger: Duration,
-    /// How long an idle conversation stays in memory. It is loaded again when something concerns it. Without a journal
-    /// all conversations stay in memory.
+    /// How long an idle conversation stays in memory. It is loaded again when something concerns it. One that was loaded
+    /// only to be brought up to date is unloaded again at once. Without a journal all conversations stay in memory.
     pub sleep_after: Duration,
     /// Makes conversations fail on purpose, for tests.
     pub drill: Option<Drill>,

@@ -91,9 +91,7 @@ impl Connection {
                 left.remove(conversation);
                 // The platform may have refused the messages to the new identity until now, so the conversation catches
                 // up. The result is not awaited. An unloaded conversation has received nothing since.
-                if let Some(child) = self.roster.get(conversation) {
-                    child.catch_up();
-                }
+                self.roster.catch_up(conversation);
             }
         }
         let now = self.now();

@@ -1,4 +1,4 @@
-//! Frames of which more was presumed than they are.
+//! Frames that do not have the form that was presumed.
 
 use tertulia_core::ums::StateFrame;
 use tokio::sync::oneshot;

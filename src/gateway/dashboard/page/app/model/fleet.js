@@ -38,6 +38,11 @@ export class Fleet {
     if (type === 'message') this.#behind(id, event);
   }
 
+  /** Whether a connection speaks for one consumer or for many. */
+  isForConsumers(id) {
+    return ['consumer', 'connector'].includes(this.connections.get(id)?.role);
+  }
+
   /** Average seconds between the platform's timestamp and the event, over the last messages; null before the first. */
   lag(id) {
     return this.#lags.get(id) ?? null;

@@ -36,12 +36,12 @@ export class Timeline {
   #onChange;
   loader;
   #messages;
-  #isConsumer;
+  #canQuery;
 
-  /** `newest` promises the cursor of the newest event; `isConsumer` tells whether a connection is a consumer's. */
-  constructor(id, { newest, isConsumer, onChange }) {
+  /** `newest` promises the cursor of the newest event; `canQuery` tells whether a connection can query messages. */
+  constructor(id, { newest, canQuery, onChange }) {
     this.id = id;
-    this.#isConsumer = isConsumer;
+    this.#canQuery = canQuery;
     this.#onChange = onChange;
     this.loader = new Loader((signal) => this.#load(signal), { least: 1000, onChange });
     this.#messages = new Loader((signal) => this.#loadMessages(signal), { least: 1000, onChange });
@@ -76,12 +76,18 @@ export class Timeline {
 
   async #load(signal) {
     this.members = await get(`v1/conversations/${encodeURIComponent(this.id)}`, {}, signal);
-    if (!this.#messages.loaded) this.#requestMessages();
+    this.queryFirst();
+  }
+
+  /** Queries the messages unless that was done or tried before. */
+  queryFirst() {
+    const { loaded, reading, problem } = this.#messages;
+    if (!loaded && !reading && problem === null) this.#requestMessages();
   }
 
   /** Only agents can query messages, and the members come through an agent's connection if there is one. */
   #requestMessages() {
-    if (this.members && !this.#isConsumer(this.members.connection)) this.#messages.request();
+    if (this.members && this.#canQuery(this.members.connection)) this.#messages.request();
   }
 
   async #loadMessages(signal) {

@@ -148,8 +148,8 @@ export class Acts {
 
   /** The connections, agents first, because a consumer's connection would send as the consumer. */
   #ordered(connections) {
-    const isConsumer = (name) => (this.#model.fleet.connections.get(name)?.role === 'consumer' ? 1 : 0);
-    return [...connections].sort((one, other) => isConsumer(one) - isConsumer(other) || (one < other ? -1 : 1));
+    const isForConsumers = (name) => Number(this.#model.fleet.isForConsumers(name));
+    return [...connections].sort((one, other) => isForConsumers(one) - isForConsumers(other) || (one < other ? -1 : 1));
   }
 
   /** Suggests the names of skills and agents, where the platform reports names. */

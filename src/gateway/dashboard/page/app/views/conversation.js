@@ -38,7 +38,7 @@ export class ConversationPane {
     this.#model = model;
     this.#timeline = new Timeline(id, {
       newest: model.overview.first.then((overview) => overview.journal.newest),
-      isConsumer: (connection) => model.fleet.connections.get(connection)?.role === 'consumer',
+      canQuery: (connection) => model.fleet.loader.loaded && !model.fleet.isForConsumers(connection),
       onChange: () => model.changed(),
     });
     this.#head = { stage: stateElement(), title: el('h1', { tabindex: -1, class: 'id', text: id }) };
@@ -181,6 +181,7 @@ export class ConversationPane {
   }
 
   #show(members) {
+    this.#timeline.queryFirst();
     const fact = (name) => this.#facts.get(name);
     setState(this.#head.stage, ofStage(members.stage));
     setDeadline(
