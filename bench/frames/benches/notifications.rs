@@ -67,6 +67,12 @@ fn one_kind(group: &mut BenchmarkGroup<'_, WallTime>, size: Size, dialect: Diale
     });
     group.bench_function("update", |bencher| {
         // The unread messages change, which only an update event reports.
+        let ((_, before), (_, next)) = (version(1), version(2));
+        let mut told = told.clone();
+        told.receive_all(&before);
+        bencher.iter_batched_ref(|| told.clone(), |told| told.receive_all(&next), BatchSize::LargeInput);
+    });
+    group.bench_function("participants", |bencher| {
         let ((_, before), (_, next)) = (version(2), version(3));
         let mut told = told.clone();
         told.receive_all(&before);
