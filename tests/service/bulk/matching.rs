@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::scene::{MANAGER, assert_each_once, begun, changed, finished, items, manager, opened, seen};
-use crate::running::{BOT, Running};
+use crate::running::{BOT, Running, until};
 
 async fn would_match(running: &Running, filter: Value) -> Value {
     let answer = running.post("/v1/bulk", &json!({ "operation": "close", "filter": filter, "dryRun": true })).await;
@@ -94,13 +94,11 @@ async fn conversations_that_sleep_are_matched_asleep() {
     let (running, ids) = manager(5).await;
     let running = running.restart().await;
     running.ready("manager").await;
-    let asleep = |metrics: &str| {
-        let line = metrics.lines().find_map(|line| line.strip_prefix("tertulia_conversations_asleep "));
-        line.unwrap().parse::<u64>().unwrap()
-    };
-    let before = asleep(&running.get("/metrics").await.text);
+    let asleep = || running.service.tertulia().metrics().conversations_asleep.get();
+    // Each is loaded to be brought up to date, and unloaded again.
+    until(|| asleep() == 5).await;
     assert_eq!(would_match(&running, json!({ "all": true })).await["matched"].as_u64(), Some(5));
-    assert_eq!(asleep(&running.get("/metrics").await.text), before);
+    assert_eq!(asleep(), 5);
     let id = begun(&running, &json!({ "operation": "close", "filter": { "all": true } })).await;
     assert_eq!(finished(&running, &id).await["done"].as_u64(), Some(5));
     assert_each_once(&running.emulator, &ids);
